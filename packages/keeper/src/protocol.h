@@ -1,0 +1,203 @@
+/*
+ * The frames between the owner (a Node program) and the keeper.
+ *
+ * This header is the single source: packages/process/src/internal/keeper/frames.ts says the same in TypeScript, and a test
+ * compares the two, name by name and offset by offset.
+ *
+ * A frame is a header of 12 bytes and a payload. All numbers are little-endian and unaligned. `id` is chosen by the owner: a
+ * process, an object or a request, all from one counter, so that no two living things share a number. Replies may come in any
+ * order. A frame that breaks a rule is answered with REFUSED and has no other effect; a stream that can no longer be followed
+ * (a length over FRAME_MAX) ends the connection, which is the same as the owner's death.
+ */
+#ifndef NURSERY_PROTOCOL_H
+#define NURSERY_PROTOCOL_H
+
+#include <stdint.h>
+
+#define PROTOCOL_MAGIC 0x5953524eu /* "NRSY" */
+#define PROTOCOL_VERSION 1u
+#define FRAME_MAX (8u << 20) /* bytes of payload; the kernel refuses longer argument lists anyway */
+
+struct frame_header {
+  uint32_t size; /* of the payload, in bytes */
+  uint16_t type;
+  uint16_t zero;
+  uint32_t id;
+} __attribute__((packed));
+
+/* From the owner to the keeper. */
+enum request_type {
+  REQUEST_HELLO = 1,   /* struct hello; answered by READY */
+  REQUEST_SPAWN = 2,   /* struct spawn; id names the process; answered by STARTED or FAILED */
+  REQUEST_CANCEL = 3,  /* no payload; id is a process: whatever its state, it is killed; answered by ENDED */
+  REQUEST_SIGNAL = 4,  /* struct signal_request; answered by DONE */
+  REQUEST_STOP = 5,    /* struct stop_policy; id is a process; answered by ENDED, UNKILLABLE before it where that is so */
+  REQUEST_CLOSE = 6,   /* int32 each: descriptors lent by STARTED that the owner has opened or does not want */
+  REQUEST_PIPE = 7,    /* uint32 size in bytes, or 0; id names a new pipe; a failure is told by the spawn that uses it */
+  REQUEST_DROP = 8,    /* no payload; id is an object (pipe, socket): let go of it */
+  REQUEST_RELEASE = 9, /* no payload; id is a process: it may outlive scope and owner; answered by DONE with the same id */
+  REQUEST_RETAIN = 10, /* no payload; undoes RELEASE; answered by DONE with the same id */
+  REQUEST_ENVIRONMENT = 11, /* uint32 count, then that many NUL-terminated NAME=VALUE; id names it; replaces the last one */
+  REQUEST_LISTEN = 12  /* no payload; answered by LISTENING */
+};
+
+/* From the keeper to the owner. */
+enum reply_type {
+  REPLY_READY = 64,      /* struct ready */
+  REPLY_STARTED = 65,    /* struct started, then its lent descriptors */
+  REPLY_FAILED = 66,     /* struct failed: nothing of the process is left */
+  REPLY_EXITED = 67,     /* struct exited: the leader has been waited for */
+  REPLY_ENDED = 68,      /* struct ended: nothing of the tree is left */
+  REPLY_DONE = 69,       /* uint32 errno, 0 for success */
+  REPLY_LOST = 70,       /* uint32 pid of the reaper that was killed: the status of the leader is not known; ENDED follows */
+  REPLY_UNKILLABLE = 71, /* uint32 count of processes left, then up to 16 of their pids */
+  REPLY_REFUSED = 72,    /* uint32 errno, then a text: the request was malformed */
+  REPLY_LISTENING = 73   /* 16 bytes of secret, then the name of an abstract unix socket (without its leading NUL) */
+};
+
+struct hello {
+  uint32_t magic;
+  uint32_t version;
+  uint32_t owner_death_grace; /* milliseconds: the most that any stop policy gets once the owner is dead */
+  uint32_t spawn_deadline;    /* milliseconds from the request to a successful exec */
+  uint32_t kill_deadline;     /* milliseconds from SIGKILL until a tree is reported as unkillable */
+  uint32_t reapers;           /* how many idle reapers to keep ready */
+} __attribute__((packed));
+
+struct ready {
+  uint32_t version;
+  uint32_t keeper; /* pid */
+  uint32_t guard;  /* pid */
+  uint32_t features; /* enum feature */
+  uint64_t time;   /* CLOCK_MONOTONIC, nanoseconds */
+} __attribute__((packed));
+
+enum feature {
+  FEATURE_PIDFD = 1,         /* pidfd_open works: deep processes are killed directly, the owner's death is seen by pidfd */
+  FEATURE_CHILDREN = 2,      /* the kernel lists children (CONFIG_PROC_CHILDREN); else /proc is scanned */
+  FEATURE_REALTIME = 4       /* kill walks may run at real-time priority */
+};
+
+#define NO_DEADLINE 0xffffffffu /* for grace and linger: wait as long as it takes (bounded once the owner is dead) */
+
+enum stop_reach { REACH_LEADER = 0, REACH_GROUP = 1, REACH_TREE = 2 };
+
+struct stop_policy {
+  uint8_t signal; /* 0: none, SIGKILL at once */
+  uint8_t reach;  /* enum stop_reach */
+  uint16_t zero;
+  uint32_t grace;  /* milliseconds until SIGKILL */
+  uint32_t linger; /* milliseconds that the rest of the tree gets once the leader has ended; it is sent `signal` then */
+} __attribute__((packed));
+
+struct signal_request {
+  uint32_t process;
+  uint8_t signal;
+  uint8_t reach; /* enum stop_reach */
+  uint16_t zero;
+} __attribute__((packed));
+
+enum spawn_level { LEVEL_TREE = 0, LEVEL_GROUP = 1, LEVEL_PID_NAMESPACE = 2, LEVEL_CGROUP = 3 };
+
+enum spawn_session {
+  SESSION_NEW = 0,   /* leader of a new session and group */
+  SESSION_GROUP = 1, /* leader of a new group in the owner's session */
+  SESSION_OWNER = 2  /* in the owner's session and group: a stop reaches the leader only */
+};
+
+enum spawn_flag {
+  SPAWN_SHELL_FALLBACK = 1,   /* a text file without #! is run by /bin/sh (POSIX execvp) */
+  SPAWN_GROUP_ON_FAILURE = 2, /* an exit other than 0 sends the stop signal to what is left of the group, at once */
+  SPAWN_CLEAR_ENVIRONMENT = 4 /* start from an empty environment, not from the last ENVIRONMENT */
+};
+
+#define UMASK_OF_OWNER (-1)
+
+/*
+ * Followed by fd_count struct spawn_fd, then string_size bytes: NUL-terminated strings in the order program, cwd (empty: the
+ * owner's), search path (for a program without a slash), argv (argc of them), environment changes (envc of them: NAME=VALUE
+ * sets, NAME alone removes), file paths (as many as the descriptors name).
+ */
+struct spawn {
+  uint32_t flags; /* enum spawn_flag */
+  uint8_t level;
+  uint8_t session;
+  uint16_t zero;
+  struct stop_policy stop;
+  int32_t umask; /* or UMASK_OF_OWNER */
+  uint32_t argc;
+  uint32_t envc;
+  uint32_t filec;
+  uint32_t fd_count;
+  uint32_t string_size;
+} __attribute__((packed));
+
+enum fd_kind {
+  FD_NULL = 0,     /* /dev/null */
+  FD_INHERIT = 1,  /* value: a descriptor number of the owner */
+  FD_PIPE_IN = 2,  /* the child reads, the owner gets the other end; value: size in bytes, 0 for the kernel's default */
+  FD_PIPE_OUT = 3, /* the child writes */
+  FD_FILE = 4,     /* value: enum fd_file; extra: index of the path */
+  FD_OBJECT = 5    /* value: id of an object; extra: 0 the end to read (or a socket), 1 the end to write */
+};
+
+enum fd_file { FILE_READ = 0, FILE_TRUNCATE = 1, FILE_APPEND = 2 };
+
+struct spawn_fd {
+  int32_t target; /* the number in the child */
+  uint32_t kind;  /* enum fd_kind */
+  uint32_t value;
+  uint32_t extra;
+} __attribute__((packed));
+
+/* Followed by `count` struct lent_fd: ends of pipes to open through /proc/<keeper>/fd and then to CLOSE. */
+struct started {
+  uint32_t pid;
+  uint32_t reaper; /* pid */
+  uint64_t time;   /* CLOCK_MONOTONIC, nanoseconds */
+  uint32_t count;
+} __attribute__((packed));
+
+struct lent_fd {
+  int32_t target;
+  int32_t descriptor; /* its number in the keeper */
+} __attribute__((packed));
+
+enum spawn_step {
+  STEP_REQUEST = 0,    /* the request itself */
+  STEP_HELPER = 1,     /* forking a reaper, handing the job over */
+  STEP_DESCRIPTOR = 2, /* pipes, files, the descriptor map */
+  STEP_FORK = 3,
+  STEP_SESSION = 4,
+  STEP_CREDENTIALS = 5,
+  STEP_CWD = 6,
+  STEP_EXEC = 7
+};
+
+struct failed {
+  uint32_t step;  /* enum spawn_step */
+  uint32_t errno_; /* ETIMEDOUT: the spawn deadline; ECANCELED: a CANCEL came first */
+  int32_t target; /* the descriptor that the step was about, or -1 */
+} __attribute__((packed));
+
+struct exited {
+  int32_t status; /* as of wait(2) */
+  uint32_t ended; /* 1: the tree is gone too, no ENDED follows */
+  uint64_t time;
+  uint64_t user_time;   /* microseconds */
+  uint64_t system_time; /* microseconds */
+  uint64_t max_resident; /* bytes */
+  uint64_t minor_faults;
+  uint64_t major_faults;
+  uint64_t block_input;
+  uint64_t block_output;
+  uint64_t voluntary_switches;
+  uint64_t involuntary_switches;
+} __attribute__((packed));
+
+struct ended {
+  uint64_t time;
+  uint32_t collected; /* descendants that were waited for, the leader not counted */
+} __attribute__((packed));
+
+#endif

@@ -1,0 +1,150 @@
+/**
+ * What the effects of this package stand on: a way to start processes, told by callbacks.
+ *
+ * Two things implement it: the keeper client (every promise of `docs/guarantees.md`) and the portable layer on
+ * `node:child_process` (the platform's own, weaker ones). Nothing here is an Effect: a spawn passes through this interface
+ * thousands of times a second, and each of its calls is synchronous, never throws and never blocks the event loop.
+ *
+ * @internal
+ */
+import type { KeeperLost } from "../ProcessError.ts"
+import type { Guarantees } from "./guarantees.ts"
+
+/** A containment level, as in `docs/guarantees.md`. */
+export type Level = "tree" | "group" | "pid-namespace" | "cgroup"
+
+/** Whom a signal reaches. */
+export type Reach = "leader" | "group" | "tree"
+
+/** How a process is ended. Times are milliseconds; `undefined` waits as long as it takes. */
+export interface StopPolicy {
+  /** A signal number; 0 means SIGKILL at once. */
+  readonly signal: number
+  readonly reach: Reach
+  readonly grace: number | undefined
+  /** What the rest of the tree gets once the leader has ended. */
+  readonly linger: number | undefined
+}
+
+/** What a descriptor of the child is connected to. */
+export type FdRequest = { readonly target: number } & (
+  | { readonly kind: "null" }
+  /** A descriptor number of this program. */
+  | { readonly kind: "inherit"; readonly source: number }
+  /** A pipe that the child reads and this program writes. */
+  | { readonly kind: "pipeIn" }
+  /** A pipe that the child writes and this program reads. */
+  | { readonly kind: "pipeOut" }
+  | { readonly kind: "file"; readonly path: string; readonly mode: "read" | "truncate" | "append" }
+  /** One end of a pipe made by `Backend.pipe`: child to child, no byte passes through this program. */
+  | { readonly kind: "joined"; readonly pipe: Joined; readonly end: "read" | "write" }
+  /** A stream socket; this program holds the other end, for both directions. */
+  | { readonly kind: "duplex" }
+)
+
+/** Everything that a spawn needs, resolved: no defaults are left to fill in. */
+export interface SpawnRequest {
+  /** With a slash: a path (a relative one is resolved against `cwd`); without: looked up in `searchPath`. */
+  readonly program: string
+  /** All of argv, the name of the program first. */
+  readonly argv: ReadonlyArray<string>
+  readonly searchPath: string
+  /** Absolute, or empty for the working directory of this program. */
+  readonly cwd: string
+  /** Start from nothing instead of this program's environment. */
+  readonly clearEnv: boolean
+  /** Changes to it: a value sets, `undefined` removes. */
+  readonly env: ReadonlyArray<readonly [name: string, value: string | undefined]>
+  readonly level: Level
+  readonly session: "new" | "group" | "owner"
+  readonly stop: StopPolicy
+  /** `undefined`: this program's. */
+  readonly umask: number | undefined
+  readonly fds: ReadonlyArray<FdRequest>
+  /** A text file without `#!` is run by `/bin/sh`, as POSIX `execvp` does. */
+  readonly shellFallback: boolean
+  /** An exit other than 0 sends the stop signal to what is left of the process group, at once. */
+  readonly groupOnFailure: boolean
+}
+
+/** The raw figures of `wait4`, as the kernel gave them. Times in microseconds, sizes in bytes. */
+export interface RawUsage {
+  readonly userTime: number
+  readonly systemTime: number
+  readonly maxResidentSet: number
+  readonly minorFaults: number
+  readonly majorFaults: number
+  readonly blockInput: number
+  readonly blockOutput: number
+  readonly voluntarySwitches: number
+  readonly involuntarySwitches: number
+}
+
+/** The step of a spawn that failed, as `SpawnError.step` names it. */
+export type Step = "request" | "helper" | "descriptor" | "fork" | "session" | "credentials" | "cwd" | "exec"
+
+export interface SpawnFailure {
+  readonly step: Step
+  /** Linux number; ETIMEDOUT for the spawn deadline, ECANCELED after `cancel`. */
+  readonly errno: number
+  /** The descriptor that the step was about, or -1. */
+  readonly target: number
+}
+
+/** This program's end of a pipe or socket: an open, nonblocking descriptor that the receiver owns and closes. */
+export interface OpenedFd {
+  readonly target: number
+  readonly kind: "pipeIn" | "pipeOut" | "duplex"
+  /** A descriptor number, or for "duplex" a connected socket (paused, half-open allowed). */
+  readonly handle: number | import("node:net").Socket
+}
+
+/**
+ * What happens to a process, in this order: `started` then `exited` then `ended`, each once; or `failed` alone; or `lost` (the
+ * helpers died) in place of what had not come yet, followed by `ended` once everything is proven dead. `unkillable` may come
+ * between, once. Callbacks are called from the event loop, never from inside a call of `Backend`, and must not throw.
+ */
+export interface Observer {
+  started(pid: number, helper: number, fds: ReadonlyArray<OpenedFd>): void
+  failed(failure: SpawnFailure): void
+  /** `status` as of wait(2). */
+  exited(status: number, usage: RawUsage): void
+  /** Nothing of the tree is left: all dead, all waited for. */
+  ended(): void
+  lost(error: KeeperLost): void
+  /** SIGKILL has not ended these within the deadline; reaping goes on, `ended` may still come. */
+  unkillable(pids: ReadonlyArray<number>): void
+}
+
+/** A process that was asked for. */
+export interface Ticket {
+  /** Ends it whatever its state: `failed` with ECANCELED, or SIGKILL and `ended`. For an interrupted spawn. */
+  cancel(): void
+  /** Begins the stop. A second call with a harsher policy replaces the first; a milder one changes nothing. */
+  stop(policy: StopPolicy): void
+  /** Sends a signal; `done` gets an errno, 0 for success, ESRCH when there is nobody to get it. */
+  signal(signal: number, reach: Reach, done: (errno: number) => void): void
+  /** It may outlive scope and program (`unref`). */
+  release(done: (errno: number) => void): void
+  /** Undoes `release`. */
+  retain(done: (errno: number) => void): void
+  /** Whether a live process keeps the event loop of this program alive. */
+  ref(): void
+  unref(): void
+}
+
+/** A kernel pipe between two children. */
+export interface Joined {
+  readonly id: number
+  /** Lets go of both ends; the children keep theirs. */
+  drop(): void
+}
+
+export interface Backend {
+  readonly guarantees: () => Guarantees
+  spawn(request: SpawnRequest, observer: Observer): Ticket
+  /** `undefined` where this backend cannot join children by a kernel pipe. */
+  readonly pipe: (() => Joined) | undefined
+  /** Ends everything and lets the helpers go; `done` is called when all is proven dead. Later spawns start anew or fail. */
+  close(done: () => void): void
+}

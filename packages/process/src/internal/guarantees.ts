@@ -1,0 +1,30 @@
+/**
+ * What a backend promises here and now.
+ *
+ * @internal
+ */
+import type { Level } from "./backend.ts"
+
+export interface LevelGuarantee {
+  readonly level: Level
+  readonly available: boolean
+  /** Why not, and what to do; empty where it is available. */
+  readonly reason: string
+}
+
+export interface Guarantees {
+  readonly backend: "keeper" | "portable"
+  readonly levels: ReadonlyArray<LevelGuarantee>
+  /** Descendants that left the process group (setsid, double fork) end with the scope. */
+  readonly escapees: boolean
+  /** Everything ends when this program is killed by SIGKILL. */
+  readonly ownerDeath: boolean
+  /** Grace periods are measured outside of this program's event loop. */
+  readonly graceOutsideEventLoop: boolean
+  /** A spawn costs the event loop the same whatever the size of the heap. */
+  readonly cheapSpawn: boolean
+  /** No signal can ever reach a process that reuses the pid of a dead child. */
+  readonly noStrayPid: boolean
+  /** What does not hold, in words, one promise a line. */
+  readonly limits: ReadonlyArray<string>
+}
