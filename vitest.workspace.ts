@@ -21,7 +21,19 @@ export default defineConfig({
       .filter((name) => existsSync(join(packages, name, "test")))
       .map((name) => ({
         extends: true,
-        test: { name, root: join(packages, name), include: ["test/**/*.test.ts"] }
+        test: {
+          name,
+          root: join(packages, name),
+          include: ["test/**/*.test.ts"],
+          // Tests of types: `it("...", () => { expectTypeOf(..)...; // @ts-expect-error ... })`, compiled and never run.
+          typecheck: {
+            enabled: true,
+            checker: join(import.meta.dirname, "node_modules/.bin/tsc"),
+            tsconfig: join(packages, name, "tsconfig.json"),
+            include: ["test/**/*.test-d.ts"],
+            ignoreSourceErrors: true
+          }
+        }
       }))
   }
 })

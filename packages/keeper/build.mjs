@@ -2,7 +2,7 @@
 //
 // Plain JavaScript for any Node from 18 on, because it runs while the workspace is being set up. The binary appears at its place by
 // a rename, so that neither a running keeper nor a second build at the same time ever sees half of one.
-// `--optional` is for the installation of the workspace: without a compiler it says so and succeeds.
+// `--optional` is for the installation of the workspace: what prevents the build is said, and the installation goes on.
 
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -279,8 +279,7 @@ const main = (args) => {
       return 0
     case "Failed":
       console.error(`nursery: ${result.message}`)
-      // A program that does not compile is a bug and never optional.
-      return optional && result.reason !== "compile" ? 0 : 1
+      return optional ? 0 : 1
   }
 }
 
