@@ -180,6 +180,15 @@ const run = ([program, ...first], args, env) => {
   return status === 0 ? undefined : stderr === "" ? `exit status ${status}` : stderr
 }
 
+/** @param {string} file */
+const discard = (file) => {
+  try {
+    rmSync(file, { force: true })
+  } catch {
+    // Where nothing could be written there is nothing to remove.
+  }
+}
+
 /** What the linkers say when there is a libc to link against, but no static one. */
 const noStaticLibc = /cannot find -l|cannot find crt|unable to find library|library not found/
 
@@ -237,7 +246,7 @@ export const build = ({
 
   const temporary = join(out, `.nursery-keeper-${arch}-${process.pid}`)
   try {
-    mkdirSync(out, { recursive: true, mode: 0o755 })
+    if (mkdirSync(out, { recursive: true }) !== undefined) chmodSync(out, 0o755)
     /** @type {Array<string>} */
     const failures = []
     for (const compiler of compilers) {
@@ -257,7 +266,7 @@ export const build = ({
   } catch (error) {
     return { _tag: "Failed", reason: "write", message: `cannot write the keeper to ${out}: ${messageOf(error)}` }
   } finally {
-    rmSync(temporary, { force: true })
+    discard(temporary)
   }
 }
 
