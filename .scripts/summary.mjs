@@ -1,5 +1,6 @@
-// Counts what vitest and the checks reported: `node summary.mjs tests.json check.json` prints `N passed, N failed`, exit 1 for failures.
-// A report that is missing or unreadable is a failure, and so is a test file that failed before its first test.
+// Counts what vitest and the checks reported: `node summary.mjs tests.json 0 check.json 1` prints `N passed, N failed`, with exit status 1
+// for failures. The numbers are the exit statuses of those who wrote the reports. A report that is missing or unreadable is a failure,
+// and so is a test file that failed before its first test, and an exit status that no failure in the report explains.
 import { readFileSync } from "node:fs"
 
 /**
@@ -23,12 +24,8 @@ const countTests = ({ success, testResults }) => {
     ({ status, assertionResults }) => status === "failed" && assertionResults.every((test) => test.status !== "failed")
   ).length
   // An error outside of any test, such as an unhandled rejection, shows in `success` alone.
-  const failed = failedTests + brokenFiles
-  return {
-    passed,
-    failed: failed === 0 && !success ? 1 : failed,
-    skipped: statuses.length - passed - failedTests
-  }
+  const failed = Math.max(failedTests + brokenFiles, success ? 0 : 1)
+  return { passed, failed, skipped: statuses.length - passed - failedTests }
 }
 
 /** @param {CheckReport} checks @returns {Count} */
@@ -48,7 +45,14 @@ const count = (file) => {
   }
 }
 
-const counts = process.argv.slice(2).map(count)
+/** @type {Array<Count>} */
+const counts = []
+const args = process.argv.slice(2)
+for (let at = 0; at < args.length; at += 2) {
+  const counted = count(args[at] ?? "")
+  counts.push(args[at + 1] === "0" || counted.failed > 0 ? counted : { ...counted, failed: 1 })
+}
+
 /** @param {keyof Count} key */
 const sum = (key) => counts.reduce((total, each) => total + each[key], 0)
 

@@ -22,6 +22,13 @@ pnpm_will_do() {
   esac
 }
 
+# npm and pnpm keep their caches below HOME, which a service's account may lack.
+if [ ! -d "${HOME:-}" ] || [ ! -w "$HOME" ]; then
+  HOME=$PWD/node_modules/.home
+  mkdir -p "$HOME"
+  export HOME
+fi
+
 if ! node_will_do || ! pnpm_will_do; then
   if ! command -v npx >/dev/null 2>&1; then
     echo "nursery: no Node >= 22.19 with pnpm 12 here, and no npx to fetch them with; install any Node with npm" >&2
