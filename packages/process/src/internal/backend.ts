@@ -31,10 +31,10 @@ export type FdRequest = { readonly target: number } & (
   | { readonly kind: "null" }
   /** A descriptor number of this program. */
   | { readonly kind: "inherit"; readonly source: number }
-  /** A pipe that the child reads and this program writes. */
-  | { readonly kind: "pipeIn" }
+  /** A pipe that the child reads and this program writes. `size`: what it should hold, in bytes; a wish, not a promise. */
+  | { readonly kind: "pipeIn"; readonly size?: number }
   /** A pipe that the child writes and this program reads. */
-  | { readonly kind: "pipeOut" }
+  | { readonly kind: "pipeOut"; readonly size?: number }
   | { readonly kind: "file"; readonly path: string; readonly mode: "read" | "truncate" | "append" }
   /** One end of a pipe made by `Backend.pipe`: child to child, no byte passes through this program. */
   | { readonly kind: "joined"; readonly pipe: Joined; readonly end: "read" | "write" }
@@ -95,7 +95,10 @@ export interface SpawnFailure {
 export interface OpenedFd {
   readonly target: number
   readonly kind: "pipeIn" | "pipeOut" | "duplex"
-  /** A descriptor number, or for "duplex" a connected socket (paused, half-open allowed). */
+  /**
+   * A descriptor number or a connected socket (not flowing, half-open allowed): "duplex" is always a socket, and so are the pipes
+   * of a program that cannot open them, because it has changed its user (`setuid`) since its helpers were started.
+   */
   readonly handle: number | import("node:net").Socket
 }
 

@@ -1,0 +1,308 @@
+/**
+ * Requests to the keeper, written one after the other into one buffer that is reused from burst to burst.
+ *
+ * A spawn costs the event loop what is in here, so nothing is allocated per frame: numbers go in through a DataView, strings
+ * are encoded in place.
+ *
+ * @internal
+ */
+import type { FdRequest, Reach as ReachName, SpawnRequest, StopPolicy } from "../backend.ts"
+import * as F from "./frames.ts"
+
+/** Why a frame could not be written; nothing of it is in the buffer then. */
+export type Unwritable = "too big" | "malformed"
+
+export interface Tuning {
+  /** Milliseconds. */
+  readonly ownerDeathGrace: number
+  /** Milliseconds. */
+  readonly spawnDeadline: number
+  /** Milliseconds. */
+  readonly killDeadline: number
+  readonly idleReapers: number
+}
+
+/** What a buffer holds when nothing is in it; larger ones are given back after their burst. */
+const INITIAL_SIZE = 64 * 1024
+const KEPT_SIZE = 1024 * 1024
+
+/** UTF-8 needs at most three bytes for one UTF-16 unit. */
+const BYTES_PER_UNIT = 3
+
+const milliseconds = (value: number | undefined): number =>
+  value === undefined ? F.NO_DEADLINE : Math.min(Math.max(Math.ceil(value), 0), F.NO_DEADLINE - 1)
+
+export class Encoder {
+  #buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE)
+  #view = new DataView(this.#buffer.buffer, 0, INITIAL_SIZE)
+  #end = 0
+  #frame = 0
+
+  get size(): number {
+    return this.#end
+  }
+
+  /** What has been written since the last `reset`. Valid until the next call. */
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#end)
+  }
+
+  /** Starts over. `kept`: somebody still reads the bytes, so that the next frames need another buffer. */
+  reset(kept: boolean): void {
+    this.#end = 0
+    if (kept || this.#buffer.length > KEPT_SIZE) {
+      this.#buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE)
+      this.#view = new DataView(this.#buffer.buffer, 0, INITIAL_SIZE)
+    }
+  }
+
+  hello(id: number, tuning: Tuning): void {
+    const at = this.#begin(F.Request.hello, id, F.Hello.size)
+    const view = this.#view
+    view.setUint32(at + F.Hello.at.magic, F.MAGIC, true)
+    view.setUint32(at + F.Hello.at.version, F.VERSION, true)
+    view.setUint32(at + F.Hello.at.ownerDeathGrace, milliseconds(tuning.ownerDeathGrace), true)
+    view.setUint32(at + F.Hello.at.spawnDeadline, milliseconds(tuning.spawnDeadline), true)
+    view.setUint32(at + F.Hello.at.killDeadline, milliseconds(tuning.killDeadline), true)
+    view.setUint32(at + F.Hello.at.reapers, tuning.idleReapers, true)
+    this.#finish()
+  }
+
+  /** `objects`: for each of `request.fds` the id of the object that it is, or 0 for what the request itself says. */
+  spawn(id: number, request: SpawnRequest, objects: ReadonlyArray<number> | undefined): Unwritable | undefined {
+    const fds = request.fds
+    const at = this.#begin(F.Request.spawn, id, F.Spawn.size + fds.length * F.SpawnFd.size)
+    const strings = this.#end
+    const unwritable =
+      this.#words(request) ??
+      this.#environmentChanges(request.env) ??
+      this.#descriptors(at + F.Spawn.size, fds, objects)
+    if (unwritable !== undefined) return this.#undo(unwritable)
+    const view = this.#view
+    view.setUint32(
+      at + F.Spawn.at.flags,
+      (request.shellFallback ? F.SpawnFlag.shellFallback : 0) |
+        (request.groupOnFailure ? F.SpawnFlag.groupOnFailure : 0) |
+        (request.clearEnv ? F.SpawnFlag.clearEnvironment : 0),
+      true
+    )
+    view.setUint8(at + F.Spawn.at.level, F.Level[request.level])
+    view.setUint8(at + F.Spawn.at.session, F.Session[request.session])
+    view.setUint16(at + F.Spawn.at.zero, 0, true)
+    this.#policy(at + F.Spawn.at.stop, request.stop)
+    view.setInt32(at + F.Spawn.at.umask, request.umask ?? F.UMASK_OF_OWNER, true)
+    view.setUint32(at + F.Spawn.at.argc, request.argv.length, true)
+    view.setUint32(at + F.Spawn.at.envc, request.env.length, true)
+    view.setUint32(at + F.Spawn.at.filec, this.#files, true)
+    view.setUint32(at + F.Spawn.at.fdCount, fds.length, true)
+    view.setUint32(at + F.Spawn.at.stringSize, this.#end - strings, true)
+    return this.#finishLong()
+  }
+
+  cancel(id: number): void {
+    this.#empty(F.Request.cancel, id)
+  }
+
+  signal(id: number, process: number, signal: number, reach: ReachName): void {
+    const at = this.#begin(F.Request.signal, id, F.SignalRequest.size)
+    const view = this.#view
+    view.setUint32(at + F.SignalRequest.at.process, process, true)
+    view.setUint8(at + F.SignalRequest.at.signal, signal)
+    view.setUint8(at + F.SignalRequest.at.reach, F.Reach[reach])
+    view.setUint16(at + F.SignalRequest.at.zero, 0, true)
+    this.#finish()
+  }
+
+  stop(id: number, policy: StopPolicy): void {
+    this.#policy(this.#begin(F.Request.stop, id, F.StopPolicy.size), policy)
+    this.#finish()
+  }
+
+  close(id: number, descriptors: ReadonlyArray<number>): void {
+    const at = this.#begin(F.Request.close, id, descriptors.length * 4)
+    for (let index = 0; index < descriptors.length; index++) {
+      this.#view.setInt32(at + index * 4, descriptors[index] ?? -1, true)
+    }
+    this.#finish()
+  }
+
+  pipe(id: number): void {
+    this.#view.setUint32(this.#begin(F.Request.pipe, id, 4), 0, true)
+    this.#finish()
+  }
+
+  drop(id: number): void {
+    this.#empty(F.Request.drop, id)
+  }
+
+  release(id: number): void {
+    this.#empty(F.Request.release, id)
+  }
+
+  retain(id: number): void {
+    this.#empty(F.Request.retain, id)
+  }
+
+  environment(id: number, names: ReadonlyArray<string>, values: ReadonlyArray<string>): Unwritable | undefined {
+    this.#view.setUint32(this.#begin(F.Request.environment, id, 4), names.length, true)
+    for (let index = 0; index < names.length; index++) {
+      const unwritable = this.#assignment(names[index] ?? "", values[index] ?? "")
+      if (unwritable !== undefined) return this.#undo(unwritable)
+    }
+    return this.#finishLong()
+  }
+
+  listen(id: number): void {
+    this.#empty(F.Request.listen, id)
+  }
+
+  /** How many files the descriptors of the spawn being written name. */
+  #files = 0
+
+  #words(request: SpawnRequest): Unwritable | undefined {
+    let unwritable = this.#string(request.program) ?? this.#string(request.cwd) ?? this.#string(request.searchPath)
+    const argv = request.argv
+    for (let index = 0; index < argv.length && unwritable === undefined; index++) {
+      unwritable = this.#string(argv[index] ?? "")
+    }
+    return unwritable
+  }
+
+  #environmentChanges(env: SpawnRequest["env"]): Unwritable | undefined {
+    for (let index = 0; index < env.length; index++) {
+      const change = env[index]
+      if (change === undefined) continue
+      const [name, value] = change
+      // With a `=` in it the name would set another variable than the one it names.
+      if (name === "" || name.includes("=")) return "malformed"
+      const unwritable = value === undefined ? this.#string(name) : this.#assignment(name, value)
+      if (unwritable !== undefined) return unwritable
+    }
+    return undefined
+  }
+
+  /** Writes the table at `at`, which is reserved, and appends the paths of files. */
+  #descriptors(
+    at: number,
+    fds: ReadonlyArray<FdRequest>,
+    objects: ReadonlyArray<number> | undefined
+  ): Unwritable | undefined {
+    this.#files = 0
+    for (let index = 0; index < fds.length; index++) {
+      const fd = fds[index]
+      if (fd === undefined) continue
+      // A number that does not fit would be cut to another descriptor's.
+      if (fd.target < 0 || fd.target !== (fd.target | 0)) return "malformed"
+      const object = objects?.[index] ?? 0
+      const unwritable =
+        object !== 0 ? this.#descriptor(at, fd.target, F.FdKind.object, object, 0) : this.#requested(at, fd)
+      if (unwritable !== undefined) return unwritable
+      at += F.SpawnFd.size
+    }
+    return undefined
+  }
+
+  #requested(at: number, fd: FdRequest): Unwritable | undefined {
+    switch (fd.kind) {
+      case "null":
+        return this.#descriptor(at, fd.target, F.FdKind.null, 0, 0)
+      case "inherit":
+        if (fd.source < 0 || fd.source !== (fd.source | 0)) return "malformed"
+        return this.#descriptor(at, fd.target, F.FdKind.inherit, fd.source, 0)
+      case "pipeIn":
+        return this.#descriptor(at, fd.target, F.FdKind.pipeIn, fd.size ?? 0, 0)
+      case "pipeOut":
+        return this.#descriptor(at, fd.target, F.FdKind.pipeOut, fd.size ?? 0, 0)
+      case "joined":
+        return this.#descriptor(at, fd.target, F.FdKind.object, fd.pipe.id, fd.end === "read" ? 0 : 1)
+      case "file":
+        return this.#descriptor(at, fd.target, F.FdKind.file, F.FdFile[fd.mode], this.#files++) ?? this.#string(fd.path)
+      case "duplex":
+        // A socket is an object, always: its id is in `objects`.
+        return "malformed"
+    }
+  }
+
+  #descriptor(at: number, target: number, kind: number, value: number, extra: number): undefined {
+    const view = this.#view
+    view.setInt32(at + F.SpawnFd.at.target, target, true)
+    view.setUint32(at + F.SpawnFd.at.kind, kind, true)
+    view.setUint32(at + F.SpawnFd.at.value, value, true)
+    view.setUint32(at + F.SpawnFd.at.extra, extra, true)
+  }
+
+  #policy(at: number, policy: StopPolicy): void {
+    const view = this.#view
+    view.setUint8(at + F.StopPolicy.at.signal, policy.signal)
+    view.setUint8(at + F.StopPolicy.at.reach, F.Reach[policy.reach])
+    view.setUint16(at + F.StopPolicy.at.zero, 0, true)
+    view.setUint32(at + F.StopPolicy.at.grace, milliseconds(policy.grace), true)
+    view.setUint32(at + F.StopPolicy.at.linger, milliseconds(policy.linger), true)
+  }
+
+  /** Appends a string and its NUL. */
+  #string(text: string): Unwritable | undefined {
+    const unwritable = this.#text(text)
+    if (unwritable === undefined) this.#buffer[this.#end++] = 0
+    return unwritable
+  }
+
+  #assignment(name: string, value: string): Unwritable | undefined {
+    const unwritable = this.#text(name)
+    if (unwritable !== undefined) return unwritable
+    this.#buffer[this.#end++] = 0x3d
+    return this.#string(value)
+  }
+
+  /** Leaves room for one byte more. */
+  #text(text: string): Unwritable | undefined {
+    // Before anything is allocated for it: a string may be half a gigabyte long.
+    if (this.#end - this.#frame + text.length > F.FRAME_MAX) return "too big"
+    if (text.includes("\0")) return "malformed"
+    this.#reserve(text.length * BYTES_PER_UNIT + 1)
+    this.#end += this.#buffer.write(text, this.#end)
+    return undefined
+  }
+
+  #empty(type: number, id: number): void {
+    this.#begin(type, id, 0)
+    this.#finish()
+  }
+
+  /** Begins a frame with `fixed` bytes of payload reserved, and returns where those are. */
+  #begin(type: number, id: number, fixed: number): number {
+    const size = F.FrameHeader.size + fixed
+    this.#reserve(size)
+    this.#frame = this.#end
+    const view = this.#view
+    view.setUint16(this.#frame + F.FrameHeader.at.type, type, true)
+    view.setUint16(this.#frame + F.FrameHeader.at.zero, 0, true)
+    view.setUint32(this.#frame + F.FrameHeader.at.id, id, true)
+    this.#end += size
+    return this.#frame + F.FrameHeader.size
+  }
+
+  #finish(): void {
+    this.#view.setUint32(this.#frame + F.FrameHeader.at.size, this.#end - this.#frame - F.FrameHeader.size, true)
+  }
+
+  #finishLong(): Unwritable | undefined {
+    if (this.#end - this.#frame - F.FrameHeader.size > F.FRAME_MAX) return this.#undo("too big")
+    this.#finish()
+    return undefined
+  }
+
+  #undo(unwritable: Unwritable): Unwritable {
+    this.#end = this.#frame
+    return unwritable
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#end + bytes
+    if (needed <= this.#buffer.length) return
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2))
+    this.#buffer.copy(grown, 0, 0, this.#end)
+    this.#buffer = grown
+    this.#view = new DataView(grown.buffer, 0, grown.length)
+  }
+}

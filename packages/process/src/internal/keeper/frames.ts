@@ -1,0 +1,143 @@
+/**
+ * The frames between this program and the keeper: every number, name, offset and size that the two agree on.
+ *
+ * It says what `packages/keeper/src/protocol.h` says; a test compares the two name by name and offset by offset. A layout lists
+ * the fields of a packed struct in their order, and offsets and sizes follow from that list alone. All numbers are
+ * little-endian.
+ *
+ * @internal
+ */
+
+export const MAGIC = 0x5953524e
+export const VERSION = 1
+/** Bytes of payload. */
+export const FRAME_MAX = 8 << 20
+/** For grace and linger: as long as it takes. */
+export const NO_DEADLINE = 0xffffffff
+export const UMASK_OF_OWNER = -1
+
+export const Request = {
+  hello: 1,
+  spawn: 2,
+  cancel: 3,
+  signal: 4,
+  stop: 5,
+  close: 6,
+  pipe: 7,
+  drop: 8,
+  release: 9,
+  retain: 10,
+  environment: 11,
+  listen: 12
+} as const
+
+export const Reply = {
+  ready: 64,
+  started: 65,
+  failed: 66,
+  exited: 67,
+  ended: 68,
+  done: 69,
+  lost: 70,
+  unkillable: 71,
+  refused: 72,
+  listening: 73
+} as const
+
+export const Feature = { pidfd: 1, children: 2, realtime: 4 } as const
+export const Reach = { leader: 0, group: 1, tree: 2 } as const
+export const Level = { tree: 0, group: 1, "pid-namespace": 2, cgroup: 3 } as const
+export const Session = { new: 0, group: 1, owner: 2 } as const
+export const SpawnFlag = { shellFallback: 1, groupOnFailure: 2, clearEnvironment: 4 } as const
+export const FdKind = { null: 0, inherit: 1, pipeIn: 2, pipeOut: 3, file: 4, object: 5 } as const
+export const FdFile = { read: 0, truncate: 1, append: 2 } as const
+export const SpawnStep = {
+  request: 0,
+  helper: 1,
+  descriptor: 2,
+  fork: 3,
+  session: 4,
+  credentials: 5,
+  cwd: 6,
+  exec: 7
+} as const
+
+type Field = "u8" | "u16" | "u32" | "i32" | "u64" | Layout<string>
+
+/** Where the fields of a packed struct are. */
+export interface Layout<Name extends string> {
+  readonly size: number
+  readonly at: { readonly [N in Name]: number }
+}
+
+const widths = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8 } as const
+
+const layout = <Name extends string>(fields: { readonly [N in Name]: Field }): Layout<Name> => {
+  const at: Record<string, number> = {}
+  let size = 0
+  for (const [name, field] of Object.entries<Field>(fields)) {
+    at[name] = size
+    size += typeof field === "string" ? widths[field] : field.size
+  }
+  // The loop above has just set every name of `fields`.
+  return { size, at: at as { readonly [N in Name]: number } }
+}
+
+export const FrameHeader = layout({ size: "u32", type: "u16", zero: "u16", id: "u32" })
+
+export const Hello = layout({
+  magic: "u32",
+  version: "u32",
+  ownerDeathGrace: "u32",
+  spawnDeadline: "u32",
+  killDeadline: "u32",
+  reapers: "u32"
+})
+
+export const Ready = layout({ version: "u32", keeper: "u32", guard: "u32", features: "u32", time: "u64" })
+
+export const StopPolicy = layout({ signal: "u8", reach: "u8", zero: "u16", grace: "u32", linger: "u32" })
+
+export const SignalRequest = layout({ process: "u32", signal: "u8", reach: "u8", zero: "u16" })
+
+export const Spawn = layout({
+  flags: "u32",
+  level: "u8",
+  session: "u8",
+  zero: "u16",
+  stop: StopPolicy,
+  umask: "i32",
+  argc: "u32",
+  envc: "u32",
+  filec: "u32",
+  fdCount: "u32",
+  stringSize: "u32"
+})
+
+export const SpawnFd = layout({ target: "i32", kind: "u32", value: "u32", extra: "u32" })
+
+export const Started = layout({ pid: "u32", reaper: "u32", time: "u64", count: "u32" })
+
+export const LentFd = layout({ target: "i32", descriptor: "i32" })
+
+export const Failed = layout({ step: "u32", errno: "u32", target: "i32" })
+
+export const Exited = layout({
+  status: "i32",
+  ended: "u32",
+  time: "u64",
+  userTime: "u64",
+  systemTime: "u64",
+  maxResident: "u64",
+  minorFaults: "u64",
+  majorFaults: "u64",
+  blockInput: "u64",
+  blockOutput: "u64",
+  voluntarySwitches: "u64",
+  involuntarySwitches: "u64"
+})
+
+export const Ended = layout({ time: "u64", collected: "u32" })
+
+/** The secret in LISTENING, which a connection begins with. */
+export const SECRET_SIZE = 16
