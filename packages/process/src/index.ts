@@ -1,0 +1,8 @@
+/**
+ * Operating-system processes as scoped resources: nothing that a scope started outlives it.
+ */
+export * as Command from "./Command.ts"
+export * as ExitStatus from "./ExitStatus.ts"
+export * from "./ProcessError.ts"
+export * as Signal from "./Signal.ts"
+export * as Stdio from "./Stdio.ts"

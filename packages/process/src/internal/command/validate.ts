@@ -1,0 +1,203 @@
+/**
+ * What is wrong with a command, before anything is started: values that the type of an option admits and no process can have,
+ * and values of the wrong type from untyped code.
+ *
+ * Runs before every spawn: the ordinary command costs a few comparisons for each option and one scan of each string. No message
+ * contains a value of `args` or `env`, which may be secret.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import type { Command } from "../../Command.ts"
+import { InvalidArgument } from "../../ProcessError.ts"
+import * as Signal from "../../Signal.ts"
+import * as Stdio from "../../Stdio.ts"
+
+/** The kernel's own limit of descriptor numbers, `fs.nr_open`, is 2^20 unless an administrator raised it. */
+const descriptorLimit = 1 << 20
+
+/** Where the problem is, as keys of the command, and what it is. */
+export type Problem = readonly [path: ReadonlyArray<string | number>, problem: string]
+
+// Fields are typed as in `Command`, but a command can come from untyped code: every check starts from `unknown`.
+const textProblem = (text: unknown): string | undefined => {
+  if (typeof text !== "string") return "is not a string"
+  return text.includes("\0") ? "contains a NUL character, which the operating system cannot pass on" : undefined
+}
+
+const nameProblem = (text: unknown): string | undefined => (text === "" ? "is empty" : textProblem(text))
+
+const wordProblem = (word: unknown): string | undefined => {
+  if (!Redacted.isRedacted(word)) return textProblem(word)
+  try {
+    return textProblem(Redacted.value(word))
+  } catch {
+    return "is a Redacted whose value has been wiped"
+  }
+}
+
+const programProblem = (self: Command): Problem | undefined => {
+  const problem = nameProblem(self.program)
+  if (problem !== undefined) return [["program"], problem]
+  if (!Array.isArray(self.args)) return [["args"], "is not an array"]
+  for (let i = 0; i < self.args.length; i++) {
+    const problem = wordProblem(self.args[i])
+    if (problem !== undefined) return [["args", i], problem]
+  }
+  return undefined
+}
+
+const shellProblem = (self: Command): Problem | undefined => {
+  if (self.shell === false) return undefined
+  if (self.args.length > 0) {
+    return [["shell"], "takes no args: the program is the whole script, pass values to it through env"]
+  }
+  if (self.shell === true) return undefined
+  const problem = nameProblem(self.shell)
+  return problem === undefined ? undefined : [["shell"], problem]
+}
+
+const envProblem = (env: unknown): Problem | undefined => {
+  if (typeof env !== "object" || env === null) return [["env"], "is not an object"]
+  for (const [name, value] of Object.entries(env)) {
+    if (name === "") return [["env"], "has a variable with an empty name"]
+    if (name.includes("=")) return [["env", name], 'has "=" in its name']
+    if (name.includes("\0")) return [["env", name], "has a NUL character in its name"]
+    const problem = value === undefined ? undefined : wordProblem(value)
+    if (problem !== undefined) return [["env", name], problem]
+  }
+  return undefined
+}
+
+const isMode = (value: unknown): boolean => value === "null" || value === "inherit" || value === "pipe"
+
+const fileProblem = (file: Stdio.File): string | undefined => {
+  const problem = nameProblem(file.path)
+  return problem === undefined ? undefined : `names a file whose path ${problem}`
+}
+
+const inputProblem = (value: unknown): string | undefined => {
+  if (isMode(value) || Stream.isStream(value)) return undefined
+  if (!Stdio.isFile(value)) return 'is none of "null", "inherit", "pipe", Stdio.read(path) and a Stream'
+  return value._tag === "Read"
+    ? fileProblem(value)
+    : `is read by the child: Stdio.${value._tag.toLowerCase()} is for output`
+}
+
+const outputProblem = (value: unknown): string | undefined => {
+  if (isMode(value) || Sink.isSink(value)) return undefined
+  if (!Stdio.isFile(value)) {
+    return 'is none of "null", "inherit", "pipe", Stdio.append(path), Stdio.truncate(path) and a Sink'
+  }
+  return value._tag === "Read" ? "is written by the child: Stdio.read is for input" : fileProblem(value)
+}
+
+const descriptorProblem = (value: unknown): string | undefined => {
+  if (isMode(value) || value === "pipe-in" || Stream.isStream(value) || Sink.isSink(value)) return undefined
+  if (Stdio.isFile(value)) return fileProblem(value)
+  return 'is none of "null", "inherit", "pipe", "pipe-in", a file of Stdio, a Stream and a Sink'
+}
+
+const descriptorNumberProblem = (key: string): string | undefined => {
+  const number = Number(key)
+  if (key === "" || !Number.isInteger(number)) return "is not a descriptor number: an integer from 3 on"
+  if (number < 0) return "is negative: descriptor numbers go from 3 on"
+  if (number < 3) return `is given twice: descriptor ${number} is the option ${["stdin", "stdout", "stderr"][number]}`
+  if (number >= descriptorLimit) return `is larger than any descriptor number: at most ${descriptorLimit - 1}`
+  // Two keys such as "3" and "03" would be the same descriptor given twice.
+  return key === String(number) ? undefined : `is not the usual form of a descriptor number: write ${number}`
+}
+
+const stdioProblem = (self: Command): Problem | undefined => {
+  const stdin = inputProblem(self.stdin)
+  if (stdin !== undefined) return [["stdin"], stdin]
+  const stdout = outputProblem(self.stdout)
+  if (stdout !== undefined) return [["stdout"], stdout]
+  const stderr = outputProblem(self.stderr)
+  if (stderr !== undefined) return [["stderr"], stderr]
+  if (typeof self.fds !== "object" || self.fds === null) return [["fds"], "is not an object"]
+  for (const [key, value] of Object.entries(self.fds)) {
+    const problem = descriptorNumberProblem(key) ?? descriptorProblem(value)
+    if (problem !== undefined) return [["fds", key], problem]
+  }
+  return undefined
+}
+
+// Duration reads NaN as zero, which here would mean SIGKILL at once.
+const hasNaN = (input: unknown): boolean =>
+  typeof input === "object" && input !== null && !Duration.isDuration(input)
+    ? Object.values(input).some(Number.isNaN)
+    : Number.isNaN(input)
+
+const graceProblem = (input: Duration.Input): string | undefined => {
+  const grace = Duration.fromInput(input)
+  if (hasNaN(input) || grace._tag === "None") return "is not a duration"
+  return Duration.isNegative(grace.value) ? "is negative" : undefined
+}
+
+const isReach = (value: unknown): boolean => value === "leader" || value === "group" || value === "tree"
+
+const stopProblem = (stop: Command["stop"]): Problem | undefined => {
+  if (typeof stop !== "object" || stop === null) return [["stop"], "is not an object"]
+  if (stop.signal !== undefined && !Signal.isSignal(stop.signal))
+    return [["stop", "signal"], "is not the name of a signal"]
+  if (stop.to !== undefined && !isReach(stop.to)) return [["stop", "to"], 'is none of "leader", "group" and "tree"']
+  const problem = stop.grace === undefined ? undefined : graceProblem(stop.grace)
+  return problem === undefined ? undefined : [["stop", "grace"], problem]
+}
+
+const isBetween = (value: unknown, max: number): boolean =>
+  typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max
+
+const restProblem = (self: Command): Problem | undefined => {
+  const cwd = self.cwd === undefined ? undefined : nameProblem(self.cwd)
+  if (cwd !== undefined) return [["cwd"], cwd]
+  if (typeof self.clearEnv !== "boolean") return [["clearEnv"], "is not a boolean"]
+  if (!Array.isArray(self.successCodes)) return [["successCodes"], "is not an array"]
+  for (let i = 0; i < self.successCodes.length; i++) {
+    if (!isBetween(self.successCodes[i], 255))
+      return [["successCodes", i], "is not an exit code: an integer from 0 to 255"]
+  }
+  if (self.umask !== undefined && !isBetween(self.umask, 0o777)) {
+    return [["umask"], "is not a file mode mask: an integer from 0 to 0o777"]
+  }
+  if (!levels.has(self.containment)) {
+    return [["containment"], 'is none of "tree", "group", "pid-namespace" and "cgroup"']
+  }
+  if (!sessions.has(self.session)) return [["session"], 'is none of "new", "group" and "owner"']
+  return undefined
+}
+
+const levels = new Set<unknown>(["tree", "group", "pid-namespace", "cgroup"])
+const sessions = new Set<unknown>(["new", "group", "owner"])
+
+/** The first problem of a command: which option, and what is wrong with it. */
+export const findProblem = (self: Command): Problem | undefined =>
+  programProblem(self) ??
+  shellProblem(self) ??
+  envProblem(self.env) ??
+  stdioProblem(self) ??
+  stopProblem(self.stop) ??
+  restProblem(self)
+
+/** `args[2]`, `env.PATH`, `env["a b"]`, `fds[7]`, `stop.grace`. */
+const formatPath = (path: Problem[0]): string =>
+  path
+    .map((key, i) => {
+      if (i === 0) return key
+      if (/^(0|[1-9][0-9]*)$/.test(String(key))) return `[${key}]`
+      return /^[A-Za-z_][A-Za-z0-9_]*$/.test(String(key)) ? `.${key}` : `[${JSON.stringify(key)}]`
+    })
+    .join("")
+
+const valid: Result.Result<void, InvalidArgument> = Result.succeed(undefined)
+
+export const validate = (self: Command): Result.Result<void, InvalidArgument> => {
+  const problem = findProblem(self)
+  if (problem === undefined) return valid
+  return Result.fail(new InvalidArgument({ option: formatPath(problem[0]), problem: problem[1] }))
+}

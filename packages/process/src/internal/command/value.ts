@@ -1,0 +1,104 @@
+/**
+ * The representation of a command.
+ *
+ * @internal
+ */
+import { NodeInspectSymbol } from "effect/Inspectable"
+import { pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import type { Command, Containment, Env, Session, StopOptions } from "../../Command.ts"
+import * as CommandLine from "../commandLine.ts"
+
+export const TypeId = "~@nursery/process/Command"
+
+/** All fields of a command, without its methods. */
+export type Fields<In, Out, Err, Fds> = Omit<Command<In, Out, Err, Fds>, typeof TypeId | "pipe">
+
+const noEnv: Env = Object.freeze({})
+const noStop: StopOptions = Object.freeze({})
+const zero: ReadonlyArray<number> = Object.freeze([0])
+
+/** What a command has where nothing was said. */
+export const defaults = {
+  cwd: undefined,
+  env: noEnv,
+  clearEnv: false,
+  shell: false,
+  stdin: "null",
+  stdout: "inherit",
+  stderr: "inherit",
+  fds: Object.freeze({}),
+  stop: noStop,
+  successCodes: zero,
+  containment: "tree",
+  umask: undefined,
+  session: "new"
+} as const
+
+// A class with all fields set in one order: commands of all kinds share one hidden class.
+class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
+  readonly program: string
+  readonly args: ReadonlyArray<CommandLine.Word>
+  readonly cwd: string | undefined
+  readonly env: Env
+  readonly clearEnv: boolean
+  readonly shell: boolean | string
+  readonly stdin: In
+  readonly stdout: Out
+  readonly stderr: Err
+  readonly fds: Fds
+  readonly stop: StopOptions
+  readonly successCodes: ReadonlyArray<number>
+  readonly containment: Containment
+  readonly umask: number | undefined
+  readonly session: Session
+
+  constructor(fields: Fields<In, Out, Err, Fds>) {
+    this.program = fields.program
+    this.args = fields.args
+    this.cwd = fields.cwd
+    this.env = fields.env
+    this.clearEnv = fields.clearEnv
+    this.shell = fields.shell
+    this.stdin = fields.stdin
+    this.stdout = fields.stdout
+    this.stderr = fields.stderr
+    this.fds = fields.fds
+    this.stop = fields.stop
+    this.successCodes = fields.successCodes
+    this.containment = fields.containment
+    this.umask = fields.umask
+    this.session = fields.session
+  }
+
+  get [TypeId](): typeof TypeId {
+    return TypeId
+  }
+
+  pipe() {
+    // biome-ignore lint/complexity/noArguments: the signature of Effect's own Pipeable
+    return pipeArguments(this, arguments)
+  }
+
+  toString() {
+    return `Command(${display(this)})`
+  }
+
+  toJSON() {
+    return { _id: "Command", command: display(this) }
+  }
+
+  [NodeInspectSymbol]() {
+    return this.toString()
+  }
+}
+
+export const make = <In, Out, Err, Fds>(fields: Fields<In, Out, Err, Fds>): Command<In, Out, Err, Fds> =>
+  new Value(fields)
+
+export const display = (self: Pick<Command, "program" | "args" | "shell">): string =>
+  self.shell === false
+    ? CommandLine.display([self.program, ...self.args])
+    : CommandLine.display([self.shell === true ? "/bin/sh" : self.shell, "-c", self.program, ...self.args])
+
+export const isCommand = (u: unknown): u is Command => Predicate.hasProperty(u, TypeId)
