@@ -26,7 +26,9 @@ pnpm_will_do() {
 if [ ! -d "${HOME:-}" ] || [ ! -w "$HOME" ]; then
   HOME=$PWD/node_modules/.home
   mkdir -p "$HOME"
-  export HOME
+  # The npm that runs this has already told its children where it wanted its cache.
+  npm_config_cache=$HOME/.npm
+  export HOME npm_config_cache
 fi
 
 if ! node_will_do || ! pnpm_will_do; then
@@ -35,7 +37,7 @@ if ! node_will_do || ! pnpm_will_do; then
     exit 1
   fi
   # npx only says where the two are. Run below it, the command would get its signals and exit status second hand.
-  where=$(npx --yes --package "node@$NODE_PINNED" --package "pnpm@$PNPM_PINNED" \
+  where=$(npm_config_update_notifier=false npx --yes --package "node@$NODE_PINNED" --package "pnpm@$PNPM_PINNED" \
     --call 'dirname "$(command -v node)"; dirname "$(command -v pnpm)"' </dev/null) || {
     echo "nursery: could not fetch node@$NODE_PINNED and pnpm@$PNPM_PINNED with npx" >&2
     exit 1
