@@ -1,0 +1,159 @@
+/*
+ * The state of the keeper, and what its parts ask of each other. One thread, one loop (keeper.c); nothing blocks.
+ *
+ *   owner.c     the socket to the owner, and the owner's identity
+ *   requests.c  what the owner asks for
+ *   spawn.c     from a request to a job for a reaper
+ *   pool.c      reapers: forking, events, death
+ *   stop.c      stop policies and deadlines
+ *   objects.c   pipes and sockets that are held for the owner
+ */
+#ifndef NURSERY_KEEPER_H
+#define NURSERY_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "frames.h"
+#include "job.h"
+#include "memory.h"
+
+enum process_state {
+  STATE_STARTING, /* handed to a reaper, no answer yet */
+  STATE_RUNNING,
+  STATE_STOPPING, /* the stop signal is sent, the grace period runs */
+  STATE_KILLING,  /* the reaper was told to end everything */
+  STATE_ADOPTED   /* its reaper died: the keeper itself ends what is left */
+};
+
+struct process {
+  uint32_t id; /* 0: a free record */
+  int32_t slot; /* of its reaper, -1: not known yet */
+  pid_t pid;
+  uint8_t state; /* enum process_state */
+  uint8_t level;
+  bool told;      /* STARTED was sent */
+  bool exited;    /* the leader was collected */
+  bool cancelled; /* nobody wants it any more */
+  bool overdue;   /* the spawn deadline has passed */
+  bool released;
+  bool walking;     /* the reaper has confirmed that it is at it */
+  bool unkillable;  /* reported */
+  bool send_again;  /* a command found the signal queue full */
+  struct stop_policy policy;  /* from the spawn */
+  struct stop_policy current; /* of the stop that runs */
+  int64_t deadline; /* milliseconds of the monotonic clock, 0: none */
+  uint32_t previous, next; /* in the list of deadlines, by record number */
+  uint32_t lent_count;
+  struct lent_fd *lent; /* until STARTED */
+};
+
+struct keeper {
+  pid_t owner, owner_group, guard;
+  int owner_pidfd; /* -1 where there is none */
+  int socket;      /* -1 once the owner is gone */
+  int poll, signals, events, event_writer;
+  int jobs[2], group_jobs[2];
+  int streams[3]; /* the owner's standard streams, at numbers out of the way */
+  int null;
+  struct rlimit descriptors; /* as they were */
+  struct hello options;
+  bool greeted, closing, finishing, adopting, reading;
+  struct queue input, output;
+  struct memory processes, slots, lent; /* records, what the slots serve, a bitmap of lent descriptors */
+  uint32_t process_count, process_capacity, free_process;
+  struct map process_by_id, slot_by_pid;
+  uint32_t first_deadline, last_deadline;
+  int adopt_pause; /* milliseconds until the next pass over what was adopted */
+  int32_t idle; /* reapers that wait, less the jobs on their way */
+  uint32_t slot_limit;
+  int32_t group_slot; /* -1: none */
+  struct queue environment;
+  uint32_t environment_count;
+};
+
+extern struct keeper keeper;
+
+#define NO_RECORD UINT32_MAX
+
+/* keeper.c */
+_Noreturn void run_keeper(pid_t guard, pid_t owner);
+bool watch(int descriptor, uint32_t events);
+void unwatch(int descriptor);
+
+/* processes */
+struct process *process_at(uint32_t record);
+struct process *process_find(uint32_t id);
+struct process *process_new(uint32_t id);
+/* Forgets it, answers what still waits for it, and frees what was not told to the owner. */
+void process_remove(struct process *process);
+void set_deadline(struct process *process, int64_t deadline);
+
+/* owner.c */
+void owner_read(void);
+void owner_write(void);
+void owner_gone(void);
+void reply(enum reply_type type, uint32_t id, const void *payload, size_t size);
+void reply_two(enum reply_type type, uint32_t id, const void *head, size_t head_size, const void *tail, size_t tail_size);
+void refuse(uint32_t id, int error, const char *problem);
+struct owner_state {
+  int umask;
+  bool identity_changed;
+  uint32_t uid, gid, group_count;
+  uint32_t groups[256];
+};
+/* As it is now; read once for all spawns that came together. */
+const struct owner_state *owner_state(void);
+void owner_state_forget(void);
+
+/* requests.c */
+void handle_request(const struct request *request);
+void lend(int descriptor);
+
+/* signals that wait for an answer */
+uint16_t pending_signal(uint32_t process, uint32_t request);
+void pending_answer(uint16_t sequence, uint32_t error);
+void pending_forget(uint32_t process);
+
+/* spawn.c */
+void spawn(uint32_t id, const struct spawn_request *request);
+void send_waiting_jobs(void);
+bool jobs_wait(void);
+int send_retirement(void);
+/* Whether every job that was sent has been received by a reaper. */
+bool jobs_taken(void);
+void fail_spawn(struct process *process, enum spawn_step step, int error, int target);
+
+/* pool.c */
+bool pool_grow(void);
+bool pool_group_reaper(void);
+void pool_read_events(void);
+void pool_reap(void);
+void pool_retire(void);
+void pool_adopt(void);
+bool pool_is_reaper(pid_t pid);
+pid_t slot_pid(int32_t slot);
+int32_t slot_of_starting(uint32_t id);
+bool pool_has_reapers(void);
+void pool_kill_all(void);
+
+/* stop.c */
+void begin_stop(struct process *process, struct stop_policy policy);
+void begin_kill(struct process *process);
+void cancel(struct process *process);
+void leader_ended_in_stop(struct process *process);
+void confirm_walk(struct process *process);
+void pass_deadlines(int64_t now);
+int send_command(const struct process *process, enum command_kind kind, uint8_t signal, enum stop_reach reach, uint16_t sequence);
+void report_unkillable(struct process *process);
+
+/* objects.c */
+void object_new_pipe(uint32_t id, uint32_t size);
+int object_end(uint32_t id, uint32_t end, int *error);
+void object_drop(uint32_t id);
+void objects_listen(uint32_t request);
+bool objects_ready(int descriptor);
+
+#endif

@@ -1,0 +1,194 @@
+#define _GNU_SOURCE
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "system.h"
+
+/*
+ * All of this runs in a vfork child, which borrows the reaper's memory and stack until exec: nothing is allocated, nothing of
+ * the reaper is changed but `failure`, and credentials are changed by raw system calls (libc's would tell its threads).
+ */
+
+#define DEFAULT_PATH "/usr/bin:/bin"
+#define BUSY_ATTEMPTS 7
+
+static int open_file(const char *path, uint32_t mode) {
+  switch (mode) {
+    case FILE_TRUNCATE: return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+    case FILE_APPEND: return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+    default: return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  }
+}
+
+static bool is_target(const struct plan *plan, int descriptor) {
+  for (uint32_t i = 0; i < plan->job->fd_count; i++) {
+    if (plan->fds[i].target == descriptor) return true;
+  }
+  return false;
+}
+
+/* A source that lies where another descriptor will go is moved out of the way first: 1→2 and 2→1 come out right. */
+static int clear_of_targets(const struct plan *plan, int source) {
+  int moved = source;
+  /* A copy that lands on a target again is left there: the target's own descriptor replaces it. */
+  while (moved >= 0 && is_target(plan, moved)) moved = fcntl(source, F_DUPFD_CLOEXEC, moved < 3 ? 3 : moved + 1);
+  return moved;
+}
+
+static int connect_descriptors(const struct plan *plan, const struct launch_context *context, int *target) {
+  const struct job *job = plan->job;
+  int sources[JOB_FDS];
+  uint32_t file = 0;
+  for (uint32_t i = 0; i < job->fd_count; i++) {
+    const struct job_fd *fd = &plan->fds[i];
+    *target = fd->target;
+    int source = context->null;
+    if (fd->source == SOURCE_FILE) {
+      do source = open_file(plan->files[file], fd->mode);
+      while (source < 0 && errno == EINTR);
+      file++;
+    } else if (fd->source != SOURCE_NULL) {
+      source = plan->sources[fd->source];
+    }
+    sources[i] = clear_of_targets(plan, source);
+    if (sources[i] < 0) return errno;
+  }
+  for (uint32_t i = 0; i < job->fd_count; i++) {
+    *target = plan->fds[i].target;
+    if (dup2(sources[i], *target) < 0) return errno;
+    /* libuv makes the owner's terminal and pipes nonblocking; few programs expect that of their standard streams. */
+    if (plan->fds[i].inherited && *target <= 2) {
+      int flags = fcntl(*target, F_GETFL);
+      if (flags >= 0 && (flags & O_NONBLOCK)) fcntl(*target, F_SETFL, flags & ~O_NONBLOCK);
+    }
+  }
+  *target = -1;
+  return 0;
+}
+
+static int take_identity(const struct plan *plan) {
+  const struct job *job = plan->job;
+  if (!job->changes_identity) return 0;
+  /* Groups first: without privilege they could not be dropped any more. */
+  if (syscall(SYS_setgroups, (size_t)job->groups, plan->groups) != 0) return errno;
+  if (syscall(SYS_setresgid, job->gid, job->gid, job->gid) != 0) return errno;
+  if (syscall(SYS_setresuid, job->uid, job->uid, job->uid) != 0) return errno;
+  /* There must be no way back. */
+  if (job->uid != 0 && syscall(SYS_setresuid, -1, 0, -1) == 0) return EPERM;
+  return 0;
+}
+
+static int join_session(const struct job *job, const struct launch_context *context) {
+  switch (job->session) {
+    case SESSION_NEW: return setsid() < 0 ? errno : 0;
+    case SESSION_GROUP: return setpgid(0, 0) < 0 ? errno : 0;
+    default: return setpgid(0, context->owner_group) < 0 ? errno : 0;
+  }
+}
+
+static int change_directory(const char *cwd, pid_t owner) {
+  if (cwd[0] != 0) return chdir(cwd) < 0 ? errno : 0;
+  /* The owner's directory as it is now, even one that has been removed or is reached by no path any more. */
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d/cwd", owner);
+  return chdir(path) < 0 ? errno : 0;
+}
+
+/* A program that has just been written may be open for writing in a process that is about to exec: retried for 127 ms. */
+static int execute_file(const char *path, const struct plan *plan) {
+  for (int attempt = 0;; attempt++) {
+    execve(path, plan->argv, plan->env);
+    if (errno != ETXTBSY || attempt == BUSY_ATTEMPTS) break;
+    struct timespec pause = {0, 1000000L << attempt};
+    nanosleep(&pause, NULL);
+  }
+  if (errno != ENOEXEC || !(plan->job->flags & SPAWN_SHELL_FALLBACK)) return errno;
+  /* POSIX execvp: a text file without #! is a script of sh. The array has one free place in front of the arguments. */
+  char **argv = plan->argv - 1;
+  argv[0] = (char *)"sh";
+  argv[1] = (char *)path;
+  execve("/bin/sh", argv, plan->env);
+  return errno;
+}
+
+static int execute(const struct plan *plan) {
+  const char *program = plan->program;
+  if (strchr(program, '/') != NULL) return execute_file(program, plan);
+  size_t name_length = strlen(program);
+  if (name_length == 0) return ENOENT;
+  const char *path = plan->search_path[0] != 0 ? plan->search_path : DEFAULT_PATH;
+  bool forbidden = false;
+  for (;;) {
+    size_t length = strcspn(path, ":");
+    char file[PATH_MAX];
+    if (length + name_length + 2 <= sizeof file) {
+      /* An empty entry is the working directory. */
+      memcpy(file, path, length);
+      if (length > 0) file[length++] = '/';
+      memcpy(file + length, program, name_length + 1);
+      int error = execute_file(file, plan);
+      if (error == EACCES) forbidden = true;
+      else if (error != ENOENT && error != ENOTDIR && error != ESTALE && error != ENODEV && error != ELOOP) return error;
+    }
+    path += strcspn(path, ":");
+    if (*path == 0) return forbidden ? EACCES : ENOENT;
+    path++;
+  }
+}
+
+static void run_child(const struct plan *plan, const struct launch_context *context, pid_t reaper,
+                      volatile struct launch_failure *failure) {
+  const struct job *job = plan->job;
+  int target = -1;
+  failure->step = STEP_SESSION;
+  if ((failure->error = join_session(job, context)) != 0) return;
+  failure->step = STEP_CREDENTIALS;
+  setrlimit(RLIMIT_NOFILE, &context->descriptors);
+  if ((failure->error = take_identity(plan)) != 0) return;
+  failure->step = STEP_DESCRIPTOR;
+  umask((mode_t)job->umask);
+  failure->error = connect_descriptors(plan, context, &target);
+  failure->target = target;
+  if (failure->error != 0) return;
+  failure->step = STEP_CWD;
+  if ((failure->error = change_directory(plan->cwd, context->owner)) != 0) return;
+  failure->step = STEP_EXEC;
+  /* After the identity, which clears it; then look whether the parent died before it was set. */
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != reaper) _exit(127);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  failure->error = execute(plan);
+}
+
+pid_t launch(const struct plan *plan, const struct launch_context *context, struct launch_failure *failure) {
+  volatile struct launch_failure seen = {STEP_FORK, 0, -1};
+  pid_t reaper = getpid();
+  pid_t child = vfork();
+  if (child == 0) {
+    run_child(plan, context, reaper, &seen);
+    _exit(127);
+  }
+  if (child < 0) {
+    *failure = (struct launch_failure){STEP_FORK, errno, -1};
+    return -1;
+  }
+  /* Success, or killed before its exec: then it ends as any child does. */
+  if (seen.error == 0) return child;
+  *failure = (struct launch_failure){seen.step, seen.error, seen.target};
+  while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR) continue;
+  return -1;
+}

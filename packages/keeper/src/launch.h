@@ -1,0 +1,44 @@
+/*
+ * Starts one program from a job: everything between fork and exec.
+ */
+#ifndef NURSERY_LAUNCH_H
+#define NURSERY_LAUNCH_H
+
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "job.h"
+
+/* Where the parts of a job are. */
+struct plan {
+  const struct job *job;
+  const struct job_fd *fds;
+  const char *program;
+  const char *cwd;
+  const char *search_path;
+  char **argv;
+  char **env;
+  char **files;
+  const uint32_t *groups;
+  const int *sources; /* received descriptors */
+};
+
+struct launch_failure {
+  enum spawn_step step;
+  int error; /* errno, 0: none */
+  int target;
+};
+
+/* What a reaper knows from its keeper about the program it works for. */
+struct launch_context {
+  pid_t owner;
+  pid_t owner_group;
+  struct rlimit descriptors; /* the owner's own limit, which the keeper raises for itself */
+  int null;                  /* an open /dev/null */
+};
+
+/* The pid of the child that runs the program, or -1 with the failure. A child that failed has been collected. */
+pid_t launch(const struct plan *plan, const struct launch_context *context, struct launch_failure *failure);
+
+#endif

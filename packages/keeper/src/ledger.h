@@ -1,0 +1,35 @@
+/*
+ * A page table of all reapers in memory that guard, keeper and reapers share, so that each knows the helpers from the processes
+ * they serve, also after one of them has died. The keeper hands out slots; a reaper writes the fields of its own.
+ */
+#ifndef NURSERY_LEDGER_H
+#define NURSERY_LEDGER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SLOTS 32768
+
+struct slot {
+  _Atomic int32_t pid;        /* 0: free */
+  _Atomic uint32_t process;   /* the process it serves, 0 while it waits for one; written before anything else is done */
+  _Atomic uint32_t released;  /* 1: serves a process that may outlive everybody */
+};
+
+struct ledger {
+  _Atomic uint32_t used;              /* no slot from here on was ever used */
+  _Atomic uint32_t owner_death_grace; /* milliseconds, as the owner's HELLO said */
+  struct slot slots[SLOTS];
+};
+
+extern struct ledger *ledger;
+
+bool ledger_create(void);
+
+/* Whether a process is a living helper. */
+bool ledger_has(pid_t pid);
+bool ledger_has_released(pid_t pid);
+
+#endif

@@ -1,0 +1,181 @@
+/*
+ * What is held for the owner between spawns: pipes that join two children, and sockets by which the owner talks to a child in
+ * both directions. A socket cannot be opened through /proc, so the owner connects to one here, and names it by a number.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+#define SECRET 16
+#define GREETING (SECRET + sizeof(uint32_t))
+#define GUESTS 64
+
+struct object {
+  int ends[2]; /* to read, to write; of a socket only the first; -1: none */
+  int error;   /* why there are none */
+  uint32_t next_free;
+};
+
+/* A connection that has not said yet which object it is. */
+struct guest {
+  int socket;
+  uint32_t length;
+  char greeting[GREETING];
+};
+
+static struct memory objects;
+static uint32_t object_count, first_free = NO_RECORD;
+static struct map object_by_id;
+static int listener = -1;
+static char secret[SECRET];
+static struct sockaddr_un address;
+static socklen_t address_size;
+static struct guest guests[GUESTS];
+static int guest_count;
+
+static struct object *object_at(uint32_t record) { return (struct object *)objects.at + record; }
+
+static struct object *object_new(uint32_t id) {
+  uint32_t record = first_free;
+  if (id == 0 || map_get(&object_by_id, id) != MAP_NONE) return NULL;
+  if (record == NO_RECORD) {
+    if (!memory_grow(&objects, (object_count + 1) * sizeof(struct object))) return NULL;
+    record = object_count++;
+  } else {
+    first_free = object_at(record)->next_free;
+  }
+  *object_at(record) = (struct object){{-1, -1}, 0, first_free};
+  if (map_set(&object_by_id, id, record)) return object_at(record);
+  first_free = record;
+  return NULL;
+}
+
+void object_new_pipe(uint32_t id, uint32_t size) {
+  struct object *object = object_new(id);
+  if (object == NULL) return; /* the spawn that uses it fails with EBADF */
+  if (pipe2(object->ends, O_CLOEXEC) != 0) {
+    object->error = errno;
+    object->ends[0] = object->ends[1] = -1;
+  } else if (size > 0) {
+    fcntl(object->ends[0], F_SETPIPE_SZ, (int)size);
+  }
+}
+
+int object_end(uint32_t id, uint32_t end, int *error) {
+  uint32_t record = map_get(&object_by_id, id);
+  *error = record == MAP_NONE || object_at(record)->error == 0 ? EBADF : object_at(record)->error;
+  if (record == MAP_NONE || object_at(record)->ends[end] < 0) return -1;
+  int copy = fcntl(object_at(record)->ends[end], F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) *error = errno;
+  return copy;
+}
+
+void object_drop(uint32_t id) {
+  uint32_t record = map_get(&object_by_id, id);
+  if (record == MAP_NONE) return;
+  struct object *object = object_at(record);
+  for (int i = 0; i < 2; i++) {
+    if (object->ends[i] >= 0) close(object->ends[i]);
+  }
+  *object = (struct object){{-1, -1}, 0, first_free};
+  first_free = record;
+  map_remove(&object_by_id, id);
+}
+
+/* A name that the kernel chooses in the abstract space: nothing in any file system, gone with the keeper. */
+static int listen_once(void) {
+  if (listener >= 0) return 0;
+  if (getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret) return EIO;
+  int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (made < 0) return errno;
+  address = (struct sockaddr_un){.sun_family = AF_UNIX};
+  address_size = sizeof address;
+  if (bind(made, (struct sockaddr *)&address, sizeof(sa_family_t)) != 0 || listen(made, 128) != 0 ||
+      getsockname(made, (struct sockaddr *)&address, &address_size) != 0 || !watch(made, EPOLLIN)) {
+    int error = errno;
+    close(made);
+    return error;
+  }
+  listener = made;
+  return 0;
+}
+
+void objects_listen(uint32_t request) {
+  int error = listen_once();
+  if (error != 0) {
+    refuse(request, error, "cannot listen on a local socket");
+    return;
+  }
+  size_t name = address_size - offsetof(struct sockaddr_un, sun_path) - 1;
+  reply_two(REPLY_LISTENING, request, secret, sizeof secret, address.sun_path + 1, name);
+}
+
+/* Anybody may connect to an abstract name: only the owner's own process gets further, and only with the secret. */
+static bool is_owner(int socket) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == keeper.owner;
+}
+
+static void accept_guests(void) {
+  for (;;) {
+    int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (socket < 0) return;
+    if (guest_count == GUESTS || !is_owner(socket) || !watch(socket, EPOLLIN)) {
+      close(socket);
+      continue;
+    }
+    guests[guest_count++] = (struct guest){.socket = socket};
+  }
+}
+
+static void become_object(int socket, const char *greeting) {
+  uint32_t id;
+  memcpy(&id, greeting + SECRET, sizeof id);
+  struct object *object = memcmp(greeting, secret, SECRET) == 0 ? object_new(id) : NULL;
+  if (object == NULL) {
+    close(socket);
+    return;
+  }
+  /* The child gets a blocking socket, like any other descriptor. */
+  fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) & ~O_NONBLOCK);
+  object->ends[0] = socket;
+  /* Only now may the owner ask for a spawn that uses it: its requests come by another way. */
+  if (send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) object_drop(id);
+}
+
+/* Reads no more than the greeting: what follows is for the child. */
+static void read_greeting(int index) {
+  struct guest *guest = &guests[index];
+  ssize_t got = recv(guest->socket, guest->greeting + guest->length, GREETING - guest->length, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got > 0) guest->length += (uint32_t)got;
+  if (got > 0 && guest->length < GREETING) return;
+  struct guest ready = *guest;
+  guests[index] = guests[--guest_count];
+  unwatch(ready.socket);
+  if (got <= 0) close(ready.socket);
+  else become_object(ready.socket, ready.greeting);
+}
+
+bool objects_ready(int descriptor) {
+  if (descriptor == listener) {
+    accept_guests();
+    return true;
+  }
+  for (int i = 0; i < guest_count; i++) {
+    if (guests[i].socket != descriptor) continue;
+    read_greeting(i);
+    return true;
+  }
+  return false;
+}

@@ -1,0 +1,293 @@
+/*
+ * The reapers: forked ahead of need, used again, and replaced by the keeper itself when one of them dies.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keeper.h"
+#include "ledger.h"
+#include "reaper.h"
+#include "system.h"
+#include "walk.h"
+
+/* More idle reapers than this are let go. */
+#define IDLE_MAX 32
+
+struct served {
+  pid_t pid;        /* 0: free */
+  uint32_t process; /* 0: idle, or a job is on its way to it */
+};
+
+static struct served *served_at(uint32_t slot) { return (struct served *)keeper.slots.at + slot; }
+
+pid_t slot_pid(int32_t slot) { return slot < 0 ? 0 : served_at((uint32_t)slot)->pid; }
+
+bool pool_is_reaper(pid_t pid) { return map_get(&keeper.slot_by_pid, (uint32_t)pid) != MAP_NONE; }
+
+bool pool_has_reapers(void) {
+  for (uint32_t i = 0; i < keeper.slot_limit; i++) {
+    if (served_at(i)->pid != 0 && !atomic_load(&ledger->slots[i].released)) return true;
+  }
+  return false;
+}
+
+void pool_kill_all(void) {
+  for (uint32_t i = 0; i < keeper.slot_limit; i++) {
+    if (served_at(i)->pid != 0 && !atomic_load(&ledger->slots[i].released)) kill(served_at(i)->pid, SIGKILL);
+  }
+}
+
+/* Which reaper has a job that it has not reported yet. */
+int32_t slot_of_starting(uint32_t id) {
+  for (uint32_t i = 0; i < keeper.slot_limit; i++) {
+    if (served_at(i)->pid != 0 && atomic_load(&ledger->slots[i].process) == id) return (int32_t)i;
+  }
+  return -1;
+}
+
+static int32_t free_slot(void) {
+  static uint32_t from;
+  for (uint32_t i = 0; i < keeper.slot_limit; i++) {
+    uint32_t slot = (from + i) % keeper.slot_limit;
+    if (served_at(slot)->pid == 0) {
+      from = slot + 1;
+      return (int32_t)slot;
+    }
+  }
+  if (keeper.slot_limit == SLOTS || !memory_grow(&keeper.slots, (keeper.slot_limit + 1) * sizeof(struct served))) return -1;
+  from = 0;
+  atomic_store(&ledger->used, keeper.slot_limit + 1);
+  return (int32_t)keeper.slot_limit++;
+}
+
+static int32_t fork_reaper(bool group) {
+  int32_t slot = free_slot();
+  if (slot < 0) {
+    errno = ENOMEM;
+    return -1;
+  }
+  struct slot *shared = &ledger->slots[slot];
+  atomic_store(&shared->process, 0);
+  atomic_store(&shared->released, 0);
+  pid_t self = getpid(), pid = fork();
+  if (pid < 0) return -1;
+  /* Both sides, so that neither can be killed before the other has told. */
+  if (pid > 0) atomic_store(&shared->pid, pid);
+  if (pid == 0) {
+    atomic_store(&shared->pid, getpid());
+    struct reaper reaper = {
+        .slot = (uint32_t)slot,
+        .keeper = self,
+        .jobs = group ? keeper.group_jobs[1] : keeper.jobs[1],
+        .events = keeper.event_writer,
+        .context = {keeper.owner, keeper.owner_group, keeper.descriptors, -1},
+    };
+    if (group) run_group_reaper(&reaper);
+    run_tree_reaper(&reaper);
+  }
+  *served_at((uint32_t)slot) = (struct served){pid, 0};
+  if (!map_set(&keeper.slot_by_pid, (uint32_t)pid, (uint32_t)slot)) {
+    /* A reaper that cannot be told from a stranger is of no use. */
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, __WALL);
+    served_at((uint32_t)slot)->pid = 0;
+    atomic_store(&shared->pid, 0);
+    errno = ENOMEM;
+    return -1;
+  }
+  return slot;
+}
+
+bool pool_grow(void) {
+  if (fork_reaper(false) < 0) return false;
+  keeper.idle++;
+  return true;
+}
+
+bool pool_group_reaper(void) {
+  keeper.group_slot = fork_reaper(true);
+  return keeper.group_slot >= 0;
+}
+
+/* A reaper waits for its next job. */
+static void became_idle(uint32_t slot) {
+  if ((int32_t)slot == keeper.group_slot) return;
+  served_at(slot)->process = 0;
+  keeper.idle++;
+}
+
+static void started(const struct event *event) {
+  struct process *process = process_find(event->process);
+  if ((int32_t)event->slot != keeper.group_slot) served_at(event->slot)->process = event->process;
+  if (process == NULL) {
+    /* Given up as lost on its way to a reaper. */
+    const struct process unwanted = {.id = event->process, .slot = (int32_t)event->slot};
+    send_command(&unwanted, COMMAND_KILL, SIGKILL, REACH_TREE, 0);
+    return;
+  }
+  process->slot = (int32_t)event->slot;
+  process->pid = event->pid;
+  set_deadline(process, 0);
+  process->state = STATE_RUNNING;
+  if (process->cancelled || process->overdue) {
+    begin_kill(process);
+    return;
+  }
+  struct started started = {(uint32_t)event->pid, (uint32_t)slot_pid(process->slot), event->exited.time, process->lent_count};
+  reply_two(REPLY_STARTED, process->id, &started, sizeof started, process->lent, process->lent_count * sizeof *process->lent);
+  for (uint32_t i = 0; i < process->lent_count; i++) lend(process->lent[i].descriptor);
+  process->lent_count = 0;
+  process->told = true;
+}
+
+/* Nothing of a tree is left. What the owner never heard of is a spawn that failed. */
+static void ended(struct process *process, const struct event *event) {
+  if (!process->told) {
+    fail_spawn(process, STEP_HELPER, ECANCELED, -1);
+    return;
+  }
+  struct ended payload = {event->exited.time, event->collected};
+  if (event->kind == EVENT_ENDED) reply(REPLY_ENDED, process->id, &payload, sizeof payload);
+  process_remove(process);
+}
+
+static void exited(const struct event *event) {
+  struct process *process = process_find(event->process);
+  if (process == NULL) return;
+  if (process->told) reply(REPLY_EXITED, process->id, &event->exited, sizeof event->exited);
+  process->exited = true;
+  if (event->exited.ended) ended(process, event);
+  else leader_ended_in_stop(process);
+}
+
+static void handle_event(const struct event *event) {
+  struct process *process = process_find(event->process);
+  switch ((enum event_kind)event->kind) {
+    case EVENT_STARTED:
+      started(event);
+      break;
+    case EVENT_FAILED:
+      became_idle(event->slot);
+      if (process != NULL) fail_spawn(process, (enum spawn_step)event->step, (int)event->error, event->target);
+      break;
+    case EVENT_EXITED:
+      if (event->exited.ended) became_idle(event->slot);
+      exited(event);
+      break;
+    case EVENT_ENDED:
+      became_idle(event->slot);
+      if (process != NULL) ended(process, event);
+      break;
+    case EVENT_DONE:
+      pending_answer((uint16_t)event->sequence, event->error);
+      break;
+    case EVENT_WALKING:
+      if (process != NULL) confirm_walk(process);
+      break;
+  }
+}
+
+void pool_read_events(void) {
+  struct event events[64];
+  for (;;) {
+    ssize_t got = read(keeper.events, events, sizeof events);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    for (ssize_t i = 0; i < got / (ssize_t)sizeof *events; i++) handle_event(&events[i]);
+    if (got < (ssize_t)sizeof events) break;
+  }
+  pool_retire();
+}
+
+/* Lets idle reapers go that are not likely to be needed again. */
+void pool_retire(void) {
+  int32_t kept = keeper.options.reapers > IDLE_MAX ? (int32_t)keeper.options.reapers : IDLE_MAX;
+  while (keeper.idle > kept) {
+    if (send_retirement() != 0) return;
+    keeper.idle--;
+  }
+}
+
+/* What a dead reaper leaves falls to the keeper, which ends it. The owner hears of it at once. */
+static void lose(struct process *process, pid_t reaper) {
+  keeper.adopting = true;
+  uint32_t pid = (uint32_t)reaper;
+  if (process->told) reply(REPLY_LOST, process->id, &pid, sizeof pid);
+  pending_forget(process->id);
+  process->state = STATE_ADOPTED;
+  process->slot = -1;
+  set_deadline(process, now_milliseconds() + keeper.options.kill_deadline);
+}
+
+static void reaper_died(uint32_t slot, bool normally) {
+  struct served served = *served_at(slot);
+  uint32_t taken = atomic_load(&ledger->slots[slot].process);
+  map_remove(&keeper.slot_by_pid, (uint32_t)served.pid);
+  *served_at(slot) = (struct served){0, 0};
+  atomic_store(&ledger->slots[slot].pid, 0);
+  if ((int32_t)slot == keeper.group_slot) {
+    keeper.group_slot = -1;
+    keeper.adopting = true;
+    for (uint32_t i = 0; i < keeper.process_capacity; i++) {
+      struct process *process = process_at(i);
+      if (process->id != 0 && process->level == LEVEL_GROUP && process->state != STATE_ADOPTED) {
+        if (process->slot == (int32_t)slot || process->id == taken) lose(process, served.pid);
+      }
+    }
+    return;
+  }
+  struct process *process = process_find(served.process != 0 ? served.process : taken);
+  if (process != NULL && process->state != STATE_ADOPTED) {
+    lose(process, served.pid);
+  } else if (!normally) {
+    /* It was waiting for a job: one less that can take the next. */
+    keeper.idle--;
+  }
+  if (!normally) keeper.adopting = true;
+}
+
+void pool_reap(void) {
+  siginfo_t info;
+  /* SIGCHLD coalesces: until nothing is left. */
+  for (;;) {
+    info.si_pid = 0;
+    if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | __WALL) != 0 || info.si_pid == 0) return;
+    uint32_t slot = map_get(&keeper.slot_by_pid, (uint32_t)info.si_pid);
+    if (slot == MAP_NONE) continue;
+    if (info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED) {
+      /* A stopped reaper would leave its process without anybody; killed, its tree falls to the keeper. */
+      kill(info.si_pid, SIGKILL);
+      continue;
+    }
+    /* All that it wrote comes before its death. */
+    pool_read_events();
+    reaper_died(slot, info.si_code == CLD_EXITED && info.si_status == 0);
+  }
+}
+
+/* One pass of the keeper's own kill walk, and the end of what was adopted once nothing is left of it. */
+void pool_adopt(void) {
+  const struct walk strangers = {.signal = SIGKILL, .spare = pool_is_reaper};
+  struct census census = walk_pass(&strangers);
+  pool_reap();
+  /* SIGCHLD wakes the loop as well; this is for what was forked during the pass, and ever rarer for what cannot be killed. */
+  keeper.adopt_pause = keeper.adopt_pause < 1000 ? keeper.adopt_pause + 1 + keeper.adopt_pause / 16 : 1000;
+  if (census.children > 0) return;
+  keeper.adopting = false;
+  keeper.adopt_pause = 0;
+  for (uint32_t i = 0; i < keeper.process_capacity; i++) {
+    struct process *process = process_at(i);
+    if (process->id == 0 || process->state != STATE_ADOPTED) continue;
+    struct event event = {.kind = EVENT_ENDED, .exited = {.time = now_nanoseconds()}};
+    if (!process->told) {
+      process->told = true;
+      uint32_t none = 0;
+      reply(REPLY_LOST, process->id, &none, sizeof none);
+    }
+    ended(process, &event);
+  }
+}

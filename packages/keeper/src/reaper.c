@@ -1,0 +1,207 @@
+#define _GNU_SOURCE
+#include "reaper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ledger.h"
+#include "system.h"
+
+/* Only the pages that a job touches are there, and only until its program has started. */
+static char inline_job[JOB_INLINE] __attribute__((aligned(4096)));
+#define INLINE_WORDS 4096
+static char *inline_words[INLINE_WORDS] __attribute__((aligned(4096)));
+
+static void *large_job, *large_words;
+static size_t large_job_size, large_words_size;
+static int received[JOB_FDS];
+static int received_count;
+
+void reaper_begin(struct reaper *reaper, const char *name) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  /* Catchable, so that the reaper can end its tree; SIGKILL would end the reaper alone. */
+  prctl(PR_SET_PDEATHSIG, SIGNAL_PARENT_DIED);
+  if (getppid() != reaper->keeper) _exit(0);
+  /* A child of the same user may kill its reaper, but not bend it with ptrace. */
+  prctl(PR_SET_DUMPABLE, 0);
+  set_name(name);
+  /* Close-on-exec protects nothing here: a reaper never execs, and a copy kept by it would hold back an end of file. */
+  int jobs = fcntl(reaper->jobs, F_DUPFD_CLOEXEC, 1000), events = fcntl(reaper->events, F_DUPFD_CLOEXEC, 1000);
+  if (jobs < 0 || events < 0) _exit(1);
+  dup3(jobs, 0, O_CLOEXEC);
+  dup3(events, 1, O_CLOEXEC);
+  close_from(2);
+  reaper->jobs = 0;
+  reaper->events = 1;
+  reaper->context.null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (reaper->context.null < 0) _exit(1);
+}
+
+static void close_received(void) {
+  for (int i = 0; i < received_count; i++) close(received[i]);
+  received_count = 0;
+}
+
+void reaper_forget_job(void) {
+  close_received();
+  madvise(inline_job, sizeof inline_job, MADV_DONTNEED);
+  madvise(inline_words, sizeof inline_words, MADV_DONTNEED);
+  if (large_job != NULL) munmap(large_job, large_job_size);
+  if (large_words != NULL) munmap(large_words, large_words_size);
+  large_job = large_words = NULL;
+}
+
+static void take_descriptors(struct msghdr *message) {
+  received_count = 0;
+  for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count && received_count < JOB_FDS; i++) {
+      memcpy(&received[received_count++], CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+    }
+  }
+}
+
+static char **words_for(size_t count) {
+  if (count <= INLINE_WORDS) return inline_words;
+  large_words_size = count * sizeof(char *);
+  large_words = mmap(NULL, large_words_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (large_words == MAP_FAILED) large_words = NULL;
+  return large_words;
+}
+
+static char *take_words(char **into, uint32_t count, char *at) {
+  for (uint32_t i = 0; i < count; i++) {
+    into[i] = at;
+    at += strlen(at) + 1;
+  }
+  return at;
+}
+
+/* The keeper made the job: its counts and strings agree. */
+static bool lay_out(char *bytes, struct plan *plan) {
+  const struct job *job = (const struct job *)(void *)bytes;
+  const struct job_fd *fds = (const struct job_fd *)(const void *)(job + 1);
+  char *strings = (char *)(uintptr_t)(fds + job->fd_count);
+  size_t count = (size_t)job->argc + job->envc + job->filec + 4;
+  char **words = words_for(count);
+  if (words == NULL) return false;
+  plan->job = job;
+  plan->fds = fds;
+  plan->program = strings;
+  plan->cwd = plan->program + strlen(plan->program) + 1;
+  plan->search_path = plan->cwd + strlen(plan->cwd) + 1;
+  char *at = (char *)(uintptr_t)plan->search_path + strlen(plan->search_path) + 1;
+  /* A free place in front, for the shell that may have to run a script. */
+  plan->argv = words + 1;
+  at = take_words(plan->argv, job->argc, at);
+  plan->argv[job->argc] = NULL;
+  plan->env = plan->argv + job->argc + 1;
+  at = take_words(plan->env, job->envc, at);
+  plan->env[job->envc] = NULL;
+  plan->files = plan->env + job->envc + 1;
+  take_words(plan->files, job->filec, at);
+  size_t groups = ((size_t)(strings - bytes) + job->string_size + 3) / 4 * 4;
+  plan->groups = (const uint32_t *)(const void *)(bytes + groups);
+  plan->sources = received + (job->in_memory ? 1 : 0);
+  return true;
+}
+
+enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan) {
+  char control[CMSG_SPACE(JOB_FDS * sizeof(int))];
+  struct iovec part = {inline_job, sizeof inline_job};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  ssize_t got;
+  do got = recvmsg(reaper->jobs, &message, MSG_CMSG_CLOEXEC);
+  while (got < 0 && errno == EINTR);
+  if (got < (ssize_t)sizeof(struct job)) return 0;
+  const struct job *job = (const struct job *)(const void *)inline_job;
+  /* Before anything else: if this reaper is killed now, the keeper can tell whose job dies with it. */
+  atomic_store(&ledger->slots[reaper->slot].process, job->process);
+  take_descriptors(&message);
+  if (job->kind == JOB_RETIRE) return JOB_RETIRE;
+  char *bytes = inline_job;
+  if (job->in_memory) {
+    large_job_size = job->size;
+    large_job = mmap(NULL, large_job_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, received[0], 0);
+    if (large_job == MAP_FAILED) large_job = NULL;
+    bytes = large_job;
+  }
+  if (bytes == NULL || !lay_out(bytes, plan)) {
+    plan->job = job;
+    plan->argv = NULL;
+  }
+  return JOB_SPAWN;
+}
+
+pid_t reaper_launch(struct reaper *reaper, const struct plan *plan) {
+  struct event event = {.process = plan->job->process, .target = -1};
+  struct launch_failure failure = {STEP_HELPER, ENOMEM, -1};
+  pid_t child = plan->argv == NULL ? -1 : launch(plan, &reaper->context, &failure);
+  if (child > 0) {
+    event.kind = EVENT_STARTED;
+    event.pid = child;
+  } else {
+    event.kind = EVENT_FAILED;
+    event.step = failure.step;
+    event.error = (uint32_t)failure.error;
+    event.target = failure.target;
+    atomic_store(&ledger->slots[reaper->slot].process, 0);
+  }
+  /* The descriptors of the child are its own now; a copy here would keep its readers waiting. Told only after that. */
+  reaper_forget_job();
+  event.exited.time = now_nanoseconds();
+  reaper_send(reaper, &event);
+  return child;
+}
+
+void reaper_send(struct reaper *reaper, struct event *event) {
+  event->slot = reaper->slot;
+  /* The keeper always reads; once it is dead the pipe is broken, which is blocked as a signal and ignored as an error. */
+  while (write(reaper->events, event, sizeof *event) < 0 && errno == EINTR) continue;
+}
+
+void reaper_done(struct reaper *reaper, uint32_t process, uint16_t sequence, int error) {
+  if (sequence == 0) return;
+  struct event event = {.kind = EVENT_DONE, .process = process, .sequence = sequence, .error = (uint32_t)error};
+  reaper_send(reaper, &event);
+}
+
+pid_t peek_ended(siginfo_t *info) {
+  info->si_pid = 0;
+  /* WNOWAIT: the child stays a zombie, so that its pid and group number are still ours while we decide. */
+  while (waitid(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0) {
+    if (errno != EINTR) return -1;
+  }
+  return info->si_pid;
+}
+
+void collect(pid_t pid, struct exited *exited) {
+  int status = 0;
+  struct rusage usage;
+  memset(&usage, 0, sizeof usage);
+  while (wait4(pid, &status, __WALL, &usage) < 0 && errno == EINTR) continue;
+  if (exited == NULL) return;
+  exited->status = status;
+  exited->time = now_nanoseconds();
+  exited->user_time = (uint64_t)usage.ru_utime.tv_sec * 1000000u + (uint64_t)usage.ru_utime.tv_usec;
+  exited->system_time = (uint64_t)usage.ru_stime.tv_sec * 1000000u + (uint64_t)usage.ru_stime.tv_usec;
+  exited->max_resident = (uint64_t)usage.ru_maxrss * 1024u;
+  exited->minor_faults = (uint64_t)usage.ru_minflt;
+  exited->major_faults = (uint64_t)usage.ru_majflt;
+  exited->block_input = (uint64_t)usage.ru_inblock;
+  exited->block_output = (uint64_t)usage.ru_oublock;
+  exited->voluntary_switches = (uint64_t)usage.ru_nvcsw;
+  exited->involuntary_switches = (uint64_t)usage.ru_nivcsw;
+}
+
+bool is_command(const struct reaper *reaper, pid_t sender, int code) {
+  return code == SI_QUEUE && sender == reaper->keeper && !reaper->orphaned;
+}

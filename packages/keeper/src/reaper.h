@@ -1,0 +1,55 @@
+/*
+ * Reapers: forks of the keeper that start processes and wait for them. A tree reaper serves one process at a time, as the
+ * subreaper that all of its orphans fall to; it is used again once its tree is empty. The group reaper serves all processes of
+ * level `group` together.
+ */
+#ifndef NURSERY_REAPER_H
+#define NURSERY_REAPER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "job.h"
+#include "launch.h"
+
+struct reaper {
+  uint32_t slot;
+  pid_t keeper;
+  int jobs;   /* socket: jobs come */
+  int events; /* pipe: events leave */
+  bool orphaned; /* the keeper is dead */
+  struct launch_context context;
+};
+
+/* Neither returns. Called in a fresh fork; closes every descriptor but `jobs` and `events`. */
+_Noreturn void run_tree_reaper(struct reaper *reaper);
+_Noreturn void run_group_reaper(struct reaper *reaper);
+
+/* Shared by the two kinds. */
+
+void reaper_begin(struct reaper *reaper, const char *name);
+
+/* Takes a job; blocks. Its kind, or 0 when the keeper is gone. */
+enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan);
+
+/* Gives the memory of the last job back; its descriptors are closed by then. */
+void reaper_forget_job(void);
+
+/* Starts the job and reports it. The pid, or -1. */
+pid_t reaper_launch(struct reaper *reaper, const struct plan *plan);
+
+void reaper_send(struct reaper *reaper, struct event *event);
+void reaper_done(struct reaper *reaper, uint32_t process, uint16_t sequence, int error);
+
+/* A child that has ended and is not collected yet; 0 when all live, -1 when there are none. */
+pid_t peek_ended(siginfo_t *info);
+
+/* Collects a child; its status and usage go into `exited`. */
+void collect(pid_t pid, struct exited *exited);
+
+/* Whether a queued signal is a command of the keeper. */
+bool is_command(const struct reaper *reaper, pid_t sender, int code);
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * The reaper of level `tree`. Signals are sent by the one that reaps: as long as a child has not been collected its pid is
+ * its own, so no signal can reach a stranger, and nothing else in the system can collect it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ledger.h"
+#include "reaper.h"
+#include "system.h"
+#include "walk.h"
+
+/* Zombies held back in a walk: they use up the quota of a fork bomb, but must not use up the pids of the machine. */
+#define HELD_MAX 1024
+
+struct tree {
+  struct reaper *reaper;
+  sigset_t signals;
+  uint32_t process;
+  uint32_t flags;
+  uint8_t stop_signal;
+  bool own_group; /* the leader leads a process group */
+  pid_t leader;   /* 0 once it has been collected */
+  pid_t group;    /* its number, 0 for the owner's: never signalled after that */
+  uint32_t collected;
+  bool empty;
+  bool told; /* the end of the tree has been reported */
+};
+
+static void tell_ended(struct tree *tree, struct event *event) {
+  tree->told = true;
+  event->process = tree->process;
+  event->collected = tree->collected;
+  atomic_store(&ledger->slots[tree->reaper->slot].process, 0);
+  reaper_send(tree->reaper, event);
+}
+
+/* Collects what has ended. The report of the leader's exit says whether the tree is empty, where that is already known. */
+static void reap(struct tree *tree) {
+  struct event exit = {.kind = 0};
+  siginfo_t info;
+  pid_t pid;
+  while ((pid = peek_ended(&info)) > 0) {
+    if (pid != tree->leader) {
+      collect(pid, NULL);
+      tree->collected++;
+      continue;
+    }
+    bool failed = info.si_code != CLD_EXITED || info.si_status != 0;
+    /* The zombie still pins the group's number. */
+    if ((tree->flags & SPAWN_GROUP_ON_FAILURE) && tree->own_group && failed && info.si_code == CLD_EXITED) {
+      kill(-pid, tree->stop_signal);
+    }
+    exit.kind = EVENT_EXITED;
+    collect(pid, &exit.exited);
+    tree->leader = 0;
+  }
+  tree->empty = pid < 0;
+  if (exit.kind == EVENT_EXITED) {
+    exit.exited.ended = tree->empty;
+    exit.process = tree->process;
+    if (tree->empty) tell_ended(tree, &exit);
+    else reaper_send(tree->reaper, &exit);
+  }
+}
+
+static int wait_signal(struct tree *tree, siginfo_t *info, long milliseconds) {
+  if (milliseconds < 0) return sigwaitinfo(&tree->signals, info);
+  struct timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+  return sigtimedwait(&tree->signals, info, &limit);
+}
+
+/*
+ * Ends the whole tree, and returns when that is done. Most trees are one process, which needs no look into /proc; for the
+ * others see walk.h.
+ */
+static void end_tree(struct tree *tree) {
+  if (tree->leader != 0) {
+    if (tree->own_group) kill(-tree->leader, SIGKILL);
+    kill(tree->leader, SIGKILL);
+    siginfo_t info;
+    wait_signal(tree, &info, 2);
+  }
+  reap(tree);
+  if (tree->empty) return;
+  const struct walk everything = {.signal = SIGKILL};
+  bool raised = raise_priority();
+  for (int quiet = 0; !tree->empty;) {
+    struct census census = walk_pass(&everything);
+    if (census.living == 0 || census.children > HELD_MAX) reap(tree);
+    if (tree->empty) break;
+    /* Never waits for one victim: an uninterruptible one would let the others go on forking. */
+    siginfo_t info;
+    long pause = quiet < 10 ? 1 : quiet < 100 ? 16 : 1000;
+    if (census.living != 0) {
+      quiet++;
+      if (wait_signal(tree, &info, pause) == SIGCHLD && quiet > 10) quiet = 10;
+    }
+  }
+  if (raised) restore_priority();
+}
+
+static int signal_by_walk(struct walk walk, bool and_continue) {
+  struct census census = walk_pass(&walk);
+  walk.signal = SIGCONT;
+  if (and_continue) walk_pass(&walk);
+  return census.living > 0 ? 0 : ESRCH;
+}
+
+static int send_signal(struct tree *tree, int signal, enum stop_reach reach, bool and_continue) {
+  if (reach == REACH_TREE) return signal_by_walk((struct walk){.signal = signal}, and_continue);
+  /* A collected leader's pid may be a stranger's: what is left of its group is reached by walking. */
+  if (tree->leader == 0 && (reach == REACH_LEADER || tree->group == 0)) return ESRCH;
+  if (tree->leader == 0) return signal_by_walk((struct walk){.signal = signal, .group = tree->group}, and_continue);
+  pid_t target = reach == REACH_GROUP && tree->own_group ? -tree->leader : tree->leader;
+  int error = kill(target, signal) == 0 ? 0 : errno;
+  if (and_continue) kill(target, SIGCONT);
+  return error;
+}
+
+static void release(struct tree *tree, bool release) {
+  struct slot *slot = &ledger->slots[tree->reaper->slot];
+  if (release) {
+    prctl(PR_SET_PDEATHSIG, 0);
+    atomic_store(&slot->released, 1);
+  } else {
+    atomic_store(&slot->released, 0);
+    prctl(PR_SET_PDEATHSIG, SIGNAL_PARENT_DIED);
+  }
+}
+
+/* The keeper died unless this reaper was released, in which case nobody is obeyed any more and the tree goes on. */
+static void check_parent(struct tree *tree) {
+  struct reaper *reaper = tree->reaper;
+  if (getppid() == reaper->keeper) return;
+  reaper->orphaned = true;
+  if (!atomic_load(&ledger->slots[reaper->slot].released)) end_tree(tree);
+}
+
+static void obey(struct tree *tree, union command command) {
+  /* This reaper may have taken another job since the command was sent. */
+  if (command.parts.process != tree->process) return;
+  enum command_kind kind = command.parts.kind_and_reach & 15;
+  enum stop_reach reach = command.parts.kind_and_reach >> 4;
+  int error = 0;
+  switch (kind) {
+    case COMMAND_SIGNAL:
+    case COMMAND_STOP_SIGNAL:
+      error = send_signal(tree, command.parts.signal, reach, kind == COMMAND_STOP_SIGNAL);
+      break;
+    case COMMAND_STOP_REST:
+      signal_by_walk((struct walk){.signal = command.parts.signal, .except = reach == REACH_GROUP ? tree->group : 0}, true);
+      break;
+    case COMMAND_KILL: {
+      struct event walking = {.kind = EVENT_WALKING, .process = tree->process};
+      reaper_send(tree->reaper, &walking);
+      end_tree(tree);
+      return;
+    }
+    case COMMAND_RELEASE:
+    case COMMAND_RETAIN:
+      release(tree, kind == COMMAND_RELEASE);
+      /* The keeper may have died while the death signal was off. */
+      check_parent(tree);
+      break;
+  }
+  reaper_done(tree->reaper, command.parts.process, command.parts.sequence, error);
+}
+
+static void serve(struct tree *tree) {
+  while (!tree->empty) {
+    siginfo_t info;
+    int signal = wait_signal(tree, &info, -1);
+    if (signal == SIGCHLD) reap(tree);
+    else if (signal == SIGNAL_PARENT_DIED) check_parent(tree);
+    else if (signal == SIGNAL_COMMAND && is_command(tree->reaper, info.si_pid, info.si_code)) {
+      obey(tree, (union command){.value = info.si_value.sival_ptr});
+    }
+  }
+  if (!tree->told) {
+    struct event ended = {.kind = EVENT_ENDED, .exited = {.time = now_nanoseconds()}};
+    tell_ended(tree, &ended);
+  }
+}
+
+void run_tree_reaper(struct reaper *reaper) {
+  struct tree tree = {.reaper = reaper};
+  sigemptyset(&tree.signals);
+  sigaddset(&tree.signals, SIGCHLD);
+  sigaddset(&tree.signals, SIGNAL_PARENT_DIED);
+  sigaddset(&tree.signals, SIGNAL_COMMAND);
+  reaper_begin(reaper, "nursery-reaper");
+  struct plan plan;
+  while (!reaper->orphaned && reaper_receive(reaper, &plan) == JOB_SPAWN) {
+    tree.process = plan.job->process;
+    tree.flags = plan.job->flags;
+    tree.stop_signal = plan.job->stop_signal;
+    tree.own_group = plan.job->session != SESSION_OWNER;
+    tree.collected = 0;
+    tree.empty = tree.told = false;
+    tree.leader = reaper_launch(reaper, &plan);
+    if (tree.leader < 0) continue;
+    tree.group = tree.own_group ? tree.leader : 0;
+    serve(&tree);
+    if (atomic_load(&ledger->slots[reaper->slot].released)) release(&tree, false);
+  }
+  _exit(0);
+}

@@ -1,0 +1,362 @@
+/*
+ * From a request to a job: makes the pipes, merges the environment, and hands all of it to a waiting reaper in one message.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "keeper.h"
+#include "ledger.h"
+#include "system.h"
+
+/* Forks in one turn of the loop: a burst of a thousand spawns must not keep the answers to the first ones waiting. */
+#define FORKS_AT_ONCE 8
+
+/* A job that waits for a reaper or for room in the socket; its descriptors and its bytes follow. */
+struct waiting {
+  uint32_t process, size, fd_count, group;
+};
+
+static struct queue job_bytes, waiting_jobs;
+
+struct fd_set_up {
+  int pass[JOB_FDS + 1]; /* to the reaper; all of them are the keeper's to close */
+  uint32_t count;
+  struct lent_fd lent[JOB_FDS];
+  uint32_t lent_count;
+  int target; /* the one that failed */
+};
+
+void fail_spawn(struct process *process, enum spawn_step step, int error, int target) {
+  if (process->cancelled) error = ECANCELED;
+  else if (process->overdue) error = ETIMEDOUT;
+  struct failed failed = {step, (uint32_t)error, target};
+  reply(REPLY_FAILED, process->id, &failed, sizeof failed);
+  process_remove(process);
+}
+
+static int duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
+
+static int add_pipe(struct fd_set_up *set_up, const struct spawn_fd *fd) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  if (fd->value > 0) fcntl(ends[0], F_SETPIPE_SZ, (int)fd->value);
+  bool child_reads = fd->kind == FD_PIPE_IN;
+  set_up->lent[set_up->lent_count++] = (struct lent_fd){fd->target, ends[child_reads ? 1 : 0]};
+  return ends[child_reads ? 0 : 1];
+}
+
+static int owner_descriptor(uint32_t number) {
+  if (number < 3) return duplicate(keeper.streams[number]);
+  /* Permitted for root, and where the kernel lets a process look into others of its user. */
+  int descriptor = keeper.owner_pidfd < 0 ? -1 : get_fd_of(keeper.owner_pidfd, (int)number);
+  return descriptor;
+}
+
+/* The reaper's end of one descriptor, or -1 with errno; SOURCE_NULL and SOURCE_FILE need none. */
+static int set_up_fd(struct fd_set_up *set_up, const struct spawn_fd *fd, struct job_fd *job_fd) {
+  *job_fd = (struct job_fd){.target = fd->target, .source = SOURCE_NULL};
+  int descriptor = -1, error = 0;
+  switch (fd->kind) {
+    case FD_NULL:
+      return 0;
+    case FD_FILE:
+      job_fd->source = SOURCE_FILE;
+      job_fd->mode = fd->value;
+      return 0;
+    case FD_INHERIT:
+      job_fd->inherited = 1;
+      descriptor = owner_descriptor(fd->value);
+      break;
+    case FD_OBJECT:
+      descriptor = object_end(fd->value, fd->extra, &error);
+      if (descriptor < 0) errno = error;
+      break;
+    default:
+      descriptor = add_pipe(set_up, fd);
+  }
+  if (descriptor < 0) return errno;
+  job_fd->source = (int32_t)set_up->count;
+  set_up->pass[set_up->count++] = descriptor;
+  return 0;
+}
+
+static size_t name_length(const char *variable) { return strcspn(variable, "="); }
+
+static bool is_changed(const struct spawn_request *request, const char *variable) {
+  size_t length = name_length(variable);
+  const char *change = request->changes;
+  for (uint32_t i = 0; i < request->head.envc; i++) {
+    if (name_length(change) == length && memcmp(change, variable, length) == 0) return true;
+    change += strlen(change) + 1;
+  }
+  return false;
+}
+
+/* The owner's environment without what is changed, then the changes that set something. */
+static bool append_environment(const struct spawn_request *request, uint32_t *count) {
+  *count = 0;
+  if (!(request->head.flags & SPAWN_CLEAR_ENVIRONMENT)) {
+    const char *variable = queue_front(&keeper.environment);
+    if (request->head.envc == 0) {
+      *count = keeper.environment_count;
+      if (!queue_append(&job_bytes, variable, queue_length(&keeper.environment))) return false;
+    } else {
+      for (uint32_t i = 0; i < keeper.environment_count; i++) {
+        size_t size = strlen(variable) + 1;
+        if (!is_changed(request, variable)) {
+          if (!queue_append(&job_bytes, variable, size)) return false;
+          (*count)++;
+        }
+        variable += size;
+      }
+    }
+  }
+  const char *change = request->changes;
+  for (uint32_t i = 0; i < request->head.envc; i++) {
+    size_t size = strlen(change) + 1;
+    if (change[name_length(change)] == '=') {
+      if (!queue_append(&job_bytes, change, size)) return false;
+      (*count)++;
+    }
+    change += size;
+  }
+  return true;
+}
+
+static struct job *job_of(void) { return (struct job *)(void *)queue_front(&job_bytes); }
+
+static bool append_identity(const struct owner_state *owner) {
+  static const char padding[4];
+  size_t size = queue_length(&job_bytes);
+  if (!queue_append(&job_bytes, padding, (4 - size % 4) % 4)) return false;
+  if (!queue_append(&job_bytes, owner->groups, owner->group_count * sizeof *owner->groups)) return false;
+  job_of()->changes_identity = 1;
+  job_of()->uid = owner->uid;
+  job_of()->gid = owner->gid;
+  job_of()->groups = owner->group_count;
+  return true;
+}
+
+static bool build_job(uint32_t id, const struct spawn_request *request, const struct job_fd *fds) {
+  const struct spawn *head = &request->head;
+  const struct owner_state *owner = owner_state();
+  struct job job = {
+      .kind = JOB_SPAWN,
+      .process = id,
+      .flags = head->flags,
+      .session = head->session,
+      .stop_signal = head->stop.signal,
+      .umask = head->umask == UMASK_OF_OWNER ? owner->umask : head->umask,
+      .argc = head->argc,
+      .filec = head->filec,
+      .fd_count = head->fd_count,
+  };
+  queue_consume(&job_bytes, queue_length(&job_bytes));
+  if (!queue_append(&job_bytes, &job, sizeof job)) return false;
+  if (!queue_append(&job_bytes, fds, head->fd_count * sizeof *fds)) return false;
+  size_t before = queue_length(&job_bytes);
+  uint32_t envc;
+  if (!queue_append(&job_bytes, request->strings, (size_t)(request->changes - request->strings))) return false;
+  if (!append_environment(request, &envc)) return false;
+  if (!queue_append(&job_bytes, request->files, (size_t)(request->end - request->files))) return false;
+  job_of()->envc = envc;
+  job_of()->string_size = (uint32_t)(queue_length(&job_bytes) - before);
+  if (owner->identity_changed && !append_identity(owner)) return false;
+  job_of()->size = (uint32_t)queue_length(&job_bytes);
+  return true;
+}
+
+static int in_memory_file(const char *bytes, size_t size) {
+  int file = memfd_create("nursery-job", MFD_CLOEXEC);
+  for (size_t written = 0; file >= 0 && written < size;) {
+    ssize_t now = write(file, bytes + written, size - written);
+    if (now > 0) written += (size_t)now;
+    else if (errno != EINTR) {
+      close(file);
+      return -1;
+    }
+  }
+  return file;
+}
+
+/* errno, EAGAIN when there is no room for now. */
+static int send_job(int socket, const char *bytes, size_t size, const int *fds, uint32_t fd_count) {
+  char control[CMSG_SPACE((JOB_FDS + 1) * sizeof(int))] = {0};
+  struct iovec part = {(char *)(uintptr_t)bytes, size};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (fd_count > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+    memcpy(CMSG_DATA(rights), fds, fd_count * sizeof(int));
+  }
+  while (sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+static void close_all(const int *fds, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) close(fds[i]);
+}
+
+bool jobs_taken(void) {
+  int unread = 0;
+  /* Also known as SIOCOUTQ, in a header of the kernel that musl comes without. */
+  return ioctl(keeper.jobs[0], TIOCOUTQ, &unread) == 0 && unread == 0;
+}
+
+enum handing { HANDED, LATER, REFUSED };
+
+/* `error` tells why a job was refused. */
+static enum handing find_reaper(bool group, int *forks, int *error) {
+  if (group ? keeper.group_slot >= 0 : keeper.idle > 0) return HANDED;
+  if ((*forks)-- <= 0) return LATER;
+  if (group ? pool_group_reaper() : pool_grow()) return HANDED;
+  *error = errno;
+  return REFUSED;
+}
+
+static enum handing hand_over(bool group, const char *bytes, size_t size, const int *fds, uint32_t fd_count, int *forks,
+                              int *error) {
+  enum handing found = find_reaper(group, forks, error);
+  if (found != HANDED) return found;
+  *error = send_job(group ? keeper.group_jobs[0] : keeper.jobs[0], bytes, size, fds, fd_count);
+  if (*error == EAGAIN) return LATER;
+  if (*error != 0) return REFUSED;
+  if (!group) keeper.idle--;
+  return HANDED;
+}
+
+int send_retirement(void) {
+  const struct job retire = {.kind = JOB_RETIRE, .size = sizeof retire};
+  return send_job(keeper.jobs[0], (const char *)&retire, sizeof retire, NULL, 0);
+}
+
+static bool keep_waiting(uint32_t id, bool group, const struct fd_set_up *set_up, size_t size) {
+  struct waiting waiting = {id, (uint32_t)size, set_up->count, group};
+  size_t before = queue_length(&waiting_jobs);
+  if (queue_append(&waiting_jobs, &waiting, sizeof waiting) &&
+      queue_append(&waiting_jobs, set_up->pass, set_up->count * sizeof(int)) &&
+      queue_append(&waiting_jobs, queue_front(&job_bytes), size)) {
+    return true;
+  }
+  waiting_jobs.end = waiting_jobs.start + before;
+  return false;
+}
+
+bool jobs_wait(void) { return queue_length(&waiting_jobs) > 0; }
+
+void send_waiting_jobs(void) {
+  if (keeper.finishing) return;
+  int forks = FORKS_AT_ONCE;
+  while (keeper.idle < 0 && forks-- > 0 && pool_grow()) continue;
+  while (jobs_wait()) {
+    struct waiting waiting;
+    memcpy(&waiting, queue_front(&waiting_jobs), sizeof waiting);
+    int fds[JOB_FDS + 1];
+    const char *at = queue_front(&waiting_jobs) + sizeof waiting;
+    memcpy(fds, at, waiting.fd_count * sizeof(int));
+    at += waiting.fd_count * sizeof(int);
+    struct process *process = process_find(waiting.process);
+    int error = ECANCELED;
+    enum handing handing = REFUSED;
+    if (process != NULL && !process->cancelled) {
+      handing = hand_over(waiting.group, at, waiting.size, fds, waiting.fd_count, &forks, &error);
+    }
+    if (handing == LATER) return;
+    if (handing == REFUSED && process != NULL) fail_spawn(process, STEP_HELPER, error, -1);
+    close_all(fds, waiting.fd_count);
+    queue_consume(&waiting_jobs, sizeof waiting + waiting.fd_count * sizeof(int) + waiting.size);
+  }
+}
+
+static int set_up_all(const struct spawn_request *request, struct fd_set_up *set_up, struct job_fd *fds) {
+  for (uint32_t i = 0; i < request->head.fd_count; i++) {
+    struct spawn_fd fd = spawn_request_fd(request, i);
+    set_up->target = fd.target;
+    int error = set_up_fd(set_up, &fd, &fds[i]);
+    if (error != 0) return error;
+  }
+  set_up->target = -1;
+  return 0;
+}
+
+static bool keep_lent(struct process *process, const struct fd_set_up *set_up) {
+  size_t size = set_up->lent_count * sizeof *process->lent;
+  if (size == 0) return true;
+  process->lent = malloc(size);
+  if (process->lent == NULL) return false;
+  memcpy(process->lent, set_up->lent, size);
+  process->lent_count = set_up->lent_count;
+  return true;
+}
+
+/* A job that is too large for a message goes into a file in memory, and the message holds its head. */
+static int make_small(struct fd_set_up *set_up, size_t *size) {
+  if (*size <= JOB_INLINE) return 0;
+  job_of()->in_memory = 1;
+  int file = in_memory_file(queue_front(&job_bytes), *size);
+  if (file < 0) return errno;
+  memmove(set_up->pass + 1, set_up->pass, set_up->count * sizeof(int));
+  set_up->pass[0] = file;
+  set_up->count++;
+  *size = sizeof(struct job);
+  return 0;
+}
+
+static void hand_over_or_wait(struct process *process, struct fd_set_up *set_up, bool group) {
+  size_t size = queue_length(&job_bytes);
+  int forks = FORKS_AT_ONCE, error = make_small(set_up, &size);
+  enum handing handing = error != 0 ? REFUSED : LATER;
+  if (error == 0 && !jobs_wait()) {
+    handing = hand_over(group, queue_front(&job_bytes), size, set_up->pass, set_up->count, &forks, &error);
+  }
+  if (handing == LATER) {
+    if (keep_waiting(process->id, group, set_up, size)) return;
+    error = ENOMEM;
+    handing = REFUSED;
+  }
+  close_all(set_up->pass, set_up->count);
+  if (handing == REFUSED) fail_spawn(process, STEP_HELPER, error, -1);
+}
+
+void spawn(uint32_t id, const struct spawn_request *request) {
+  struct process *process = process_new(id);
+  if (process == NULL) {
+    struct failed failed = {STEP_HELPER, ENOMEM, -1};
+    reply(REPLY_FAILED, id, &failed, sizeof failed);
+    return;
+  }
+  process->policy = request->head.stop;
+  process->level = request->head.level;
+  if (process->level > LEVEL_GROUP) {
+    fail_spawn(process, STEP_REQUEST, ENOTSUP, -1);
+    return;
+  }
+  struct fd_set_up set_up = {.target = -1};
+  struct job_fd fds[JOB_FDS];
+  int error = set_up_all(request, &set_up, fds);
+  if (!keep_lent(process, &set_up)) {
+    for (uint32_t i = 0; i < set_up.lent_count; i++) close(set_up.lent[i].descriptor);
+    if (error == 0) error = ENOMEM;
+  }
+  if (error == 0 && !build_job(id, request, fds)) error = ENOMEM;
+  if (error != 0) {
+    close_all(set_up.pass, set_up.count);
+    fail_spawn(process, STEP_DESCRIPTOR, error, set_up.target);
+    return;
+  }
+  set_deadline(process, now_milliseconds() + keeper.options.spawn_deadline);
+  hand_over_or_wait(process, &set_up, process->level == LEVEL_GROUP);
+}

@@ -1,0 +1,95 @@
+#define _GNU_SOURCE
+#include "system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+#ifndef SCHED_RESET_ON_FORK
+#define SCHED_RESET_ON_FORK 0x40000000
+#endif
+
+uint64_t now_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int64_t now_milliseconds(void) { return (int64_t)(now_nanoseconds() / 1000000u); }
+
+int open_pidfd(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int signal_pidfd(int pidfd, int signal) { return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0); }
+
+int get_fd_of(int pidfd, int descriptor) { return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0); }
+
+void close_from(int first) {
+  if (syscall(SYS_close_range, (unsigned)first, ~0u, 0) == 0) return;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 1 << 20) limit.rlim_cur = 1 << 20;
+  for (int descriptor = first; descriptor < (int)limit.rlim_cur; descriptor++) close(descriptor);
+}
+
+int move_fd(int descriptor, int lowest) {
+  int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, lowest);
+  close(descriptor);
+  return moved;
+}
+
+void set_nonblocking(int descriptor) { fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK); }
+
+void set_name(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+void block_all_signals(void) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+/* Raw: musl's sched_setscheduler returns ENOSYS. */
+static bool set_scheduler(int policy, int priority) {
+  struct sched_param param = {.sched_priority = priority};
+  return syscall(SYS_sched_setscheduler, 0, policy | SCHED_RESET_ON_FORK, &param) == 0;
+}
+
+bool raise_priority(void) { return set_scheduler(SCHED_FIFO, 1); }
+
+void restore_priority(void) {
+  if (!set_scheduler(SCHED_OTHER, 0)) return;
+  /* Clears RESET_ON_FORK where that is permitted; a helper that keeps the flag loses nothing by it. */
+  struct sched_param param = {0};
+  syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &param);
+}
+
+ssize_t read_file(const char *path, char *into, size_t size) {
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return -1;
+  size_t length = 0;
+  while (length < size - 1) {
+    ssize_t got = read(file, into + length, size - 1 - length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    length += (size_t)got;
+  }
+  close(file);
+  into[length] = 0;
+  return (ssize_t)length;
+}

@@ -1,0 +1,43 @@
+/*
+ * Thin wrappers for system calls that libc does not name everywhere, and the clock. No state.
+ */
+#ifndef NURSERY_SYSTEM_H
+#define NURSERY_SYSTEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* CLOCK_MONOTONIC does not count a suspended machine: after a resume no grace period has run out that had not before. */
+uint64_t now_nanoseconds(void);
+int64_t now_milliseconds(void);
+
+int open_pidfd(pid_t pid);
+int signal_pidfd(int pidfd, int signal);
+int get_fd_of(int pidfd, int descriptor);
+
+/* Closes every descriptor from `first` on. */
+void close_from(int first);
+
+/* Moves a descriptor to a number that is at least `lowest`, close-on-exec; the old number is closed. -1 on failure. */
+int move_fd(int descriptor, int lowest);
+
+void set_nonblocking(int descriptor);
+
+/* The name that ps shows, at most 15 bytes. */
+void set_name(const char *name);
+
+void block_all_signals(void);
+
+/*
+ * Runs this process at the lowest real-time priority where that is permitted, until `restore_priority`: without it a fork bomb
+ * of many processes starves the one that kills them. Children do not inherit it.
+ */
+bool raise_priority(void);
+void restore_priority(void);
+
+/* Reads a small file of /proc whole into `into`, NUL-terminated. Its length, or -1. */
+ssize_t read_file(const char *path, char *into, size_t size);
+
+#endif

@@ -1,0 +1,216 @@
+#define _GNU_SOURCE
+#include "walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "system.h"
+
+/* Deeper levels are reached by the next pass, when those above have died. */
+#define DEPTH_MAX 32
+
+static int parse_pid(const char **text) {
+  int pid = 0;
+  while (**text == ' ') (*text)++;
+  while (**text >= '0' && **text <= '9') pid = pid * 10 + (*(*text)++ - '0');
+  return pid;
+}
+
+/* Parent and state, read in one go: the name in parentheses may hold anything, so look for the last one. */
+static bool read_stat(pid_t pid, pid_t *parent, char *state) {
+  char path[32], text[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  if (read_file(path, text, sizeof text) <= 0) return false;
+  const char *end = strrchr(text, ')');
+  if (end == NULL || strlen(end) < 5) return false;
+  *state = end[2];
+  const char *rest = end + 4;
+  *parent = parse_pid(&rest);
+  return true;
+}
+
+char state_of(pid_t pid) {
+  pid_t parent;
+  char state;
+  return read_stat(pid, &parent, &state) ? state : 0;
+}
+
+bool kernel_lists_children(void) { return access("/proc/thread-self/children", R_OK) == 0; }
+
+typedef void visit(pid_t pid, void *context);
+
+/* The list is visited as it is read, piece by piece: nothing is done between reading a pid and signalling it. */
+static void visit_list(const char *path, visit *each, void *context) {
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return;
+  char text[4096];
+  size_t length = 0;
+  for (;;) {
+    ssize_t got = read(file, text + length, sizeof text - 1 - length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    length += (size_t)got;
+    text[length] = 0;
+    /* The last number may be cut off: keep it for the next read. */
+    char *end = strrchr(text, ' ');
+    if (end == NULL) continue;
+    *end = 0;
+    for (const char *at = text; *at != 0;) {
+      int pid = parse_pid(&at);
+      if (pid <= 0) break;
+      each(pid, context);
+    }
+    size_t rest = length - (size_t)(end + 1 - text);
+    memmove(text, end + 1, rest);
+    length = rest;
+  }
+  close(file);
+}
+
+/* Without CONFIG_PROC_CHILDREN: every process whose parent it is. */
+static void visit_by_scan(pid_t parent, visit *each, void *context) {
+  DIR *directory = opendir("/proc");
+  if (directory == NULL) return;
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    const char *name = entry->d_name;
+    pid_t pid = parse_pid(&name), its_parent;
+    char state;
+    if (pid > 0 && *name == 0 && read_stat(pid, &its_parent, &state) && its_parent == parent) each(pid, context);
+  }
+  closedir(directory);
+}
+
+/* A child belongs to the thread that forked it: the lists of all threads together are the children of a process. */
+static void visit_children_of(pid_t parent, visit *each, void *context) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task", parent);
+  DIR *tasks = opendir(path);
+  if (tasks == NULL) return;
+  for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+    if (entry->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", parent, entry->d_name);
+    visit_list(path, each, context);
+  }
+  closedir(tasks);
+}
+
+struct pass {
+  const struct walk *walk;
+  struct census census;
+  pid_t parent;
+  int depth;
+};
+
+static void count_living(struct pass *pass, pid_t pid) {
+  struct census *census = &pass->census;
+  if (census->living < sizeof census->first / sizeof *census->first) census->first[census->living] = pid;
+  census->living++;
+}
+
+static bool is_wanted(const struct walk *walk, pid_t pid) {
+  if (walk->group == 0 && walk->except == 0) return true;
+  pid_t group = getpgid(pid);
+  return (walk->group == 0 || group == walk->group) && (walk->except == 0 || group != walk->except);
+}
+
+static void visit_deep(pid_t pid, void *context) {
+  struct pass *pass = context;
+  const struct walk *walk = pass->walk;
+  int pidfd = open_pidfd(pid);
+  if (pidfd < 0) return;
+  pid_t parent;
+  char state;
+  /* The pidfd pins whatever has this pid now; if its parent is the expected one, it is the process that was listed. */
+  if (read_stat(pid, &parent, &state) && parent == pass->parent) {
+    if (is_wanted(walk, pid)) {
+      if (walk->signal != 0) signal_pidfd(pidfd, walk->signal);
+      if (state != 'Z' && state != 'X') count_living(pass, pid);
+    }
+    if (pass->depth < DEPTH_MAX) {
+      struct pass below = *pass;
+      below.parent = pid;
+      below.depth++;
+      visit_children_of(pid, visit_deep, &below);
+      pass->census = below.census;
+    }
+  }
+  close(pidfd);
+}
+
+static bool is_zombie(pid_t child) {
+  siginfo_t info = {0};
+  /* WNOWAIT: a collected pid could be reused while this pass still holds it. */
+  return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid == child;
+}
+
+static void visit_child(pid_t child, void *context) {
+  struct pass *pass = context;
+  const struct walk *walk = pass->walk;
+  if (walk->spare != NULL && walk->spare(child)) return;
+  pass->census.children++;
+  bool wanted = is_wanted(walk, child);
+  if (wanted && walk->signal != 0) {
+    /*
+     * A group in a session that was made below us holds only processes from below us, and a group signal is atomic against
+     * its forks. The child pins the number of its group.
+     */
+    if (walk->signal == SIGKILL && getsid(child) != getsid(0)) {
+      pid_t group = getpgid(child);
+      if (group > 1) kill(-group, SIGKILL);
+    }
+    kill(child, walk->signal);
+  }
+  if (is_zombie(child)) return;
+  if (wanted) count_living(pass, child);
+  pass->parent = child;
+  pass->depth = 0;
+  visit_children_of(child, visit_deep, pass);
+}
+
+struct census walk_pass(const struct walk *walk) {
+  struct pass pass = {.walk = walk};
+  static int listed = -1;
+  if (listed < 0) listed = kernel_lists_children();
+  if (listed) {
+    visit_list("/proc/thread-self/children", visit_child, &pass);
+  } else {
+    visit_by_scan(getpid(), visit_child, &pass);
+  }
+  return pass.census;
+}
+
+struct census walk_below(pid_t parent) {
+  const struct walk count = {.signal = 0};
+  struct pass pass = {.walk = &count, .parent = parent};
+  visit_children_of(parent, visit_deep, &pass);
+  return pass.census;
+}
+
+static void kill_helper(pid_t pid, void *context) {
+  char path[32], text[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  int pidfd = open_pidfd(pid);
+  pid_t parent;
+  char state;
+  if (read_stat(pid, &parent, &state) && parent == *(pid_t *)context && read_file(path, text, sizeof text) > 0) {
+    const char *name = strchr(text, '(');
+    if (name != NULL && strncmp(name, "(nursery-", 9) == 0) {
+      /* The reaper is suspended until this child execs or ends, so nobody can have collected it. */
+      if (pidfd < 0) kill(pid, SIGKILL);
+      else signal_pidfd(pidfd, SIGKILL);
+    }
+  }
+  if (pidfd >= 0) close(pidfd);
+}
+
+void kill_half_started(pid_t reaper) {
+  if (kernel_lists_children()) visit_children_of(reaper, kill_helper, &reaper);
+  else visit_by_scan(reaper, kill_helper, &reaper);
+}
