@@ -79,11 +79,17 @@ export class Decoder {
       const size = bytes.readUInt32LE(at + F.FrameHeader.at.size)
       const type = bytes.readUInt16LE(at + F.FrameHeader.at.type)
       // Before waiting for a payload that may never come.
-      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.listening) return this.#violation(type, size)
+      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.listening) {
+        this.#violation(type, size)
+        return
+      }
       const payload = at + F.FrameHeader.size
       if (bytes.length - payload < size) break
       const id = bytes.readUInt32LE(at + F.FrameHeader.at.id)
-      if (!this.#frame(type, id, bytes, payload, size)) return this.#violation(type, size)
+      if (!this.#frame(type, id, bytes, payload, size)) {
+        this.#violation(type, size)
+        return
+      }
       at = payload + size
     }
     if (!this.#stopped) this.#keep(bytes, at)

@@ -1,0 +1,42 @@
+/**
+ * The environment of this program, as it was last told to the keeper.
+ *
+ * Reading `process.env` takes up to a microsecond for each variable, so it is compared once for all spawns of one burst, and sent
+ * only when it has changed. There is no cheaper way to see a change: any code may assign to `process.env` at any time.
+ *
+ * @internal
+ */
+export class EnvironmentSnapshot {
+  names: ReadonlyArray<string> = []
+  values: ReadonlyArray<string> = []
+  #taken = false
+
+  /** Takes it again where something has changed since the last time, and says so. */
+  refresh(): boolean {
+    const env = process.env
+    const names = Object.getOwnPropertyNames(env)
+    if (this.#taken && this.#same(env, names)) return false
+    const present: Array<string> = []
+    const values: Array<string> = []
+    for (const name of names) {
+      const value = env[name]
+      // `process.env` may have been replaced by a plain object, whose values can be anything.
+      if (value === undefined || name === "" || name.includes("=")) continue
+      present.push(name)
+      values.push(String(value))
+    }
+    this.names = present
+    this.values = values
+    this.#taken = true
+    return true
+  }
+
+  #same(env: NodeJS.ProcessEnv, names: ReadonlyArray<string>): boolean {
+    if (names.length !== this.names.length) return false
+    for (let index = 0; index < names.length; index++) {
+      const name = names[index] ?? ""
+      if (name !== this.names[index] || env[name] !== this.values[index]) return false
+    }
+    return true
+  }
+}

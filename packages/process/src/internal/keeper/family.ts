@@ -1,0 +1,358 @@
+/**
+ * One guard with its keeper and reapers, and everything that was asked of them.
+ *
+ * A family is used until one of its two ends is gone. When the keeper dies, every process that has not ended is lost at once, and
+ * ended when the guard leaves, for that leaves last. When the guard dies, the keeper goes on serving what runs, but gets nothing
+ * new: without its guard it would not withstand a second loss.
+ *
+ * @internal
+ */
+import { closeSync } from "node:fs"
+import type { KeeperUnavailable } from "../../ProcessError.ts"
+import type { Joined, Observer, OpenedFd, RawUsage, Reach, SpawnRequest, Step } from "../backend.ts"
+import { Connection, type ConnectionHandler } from "./connection.ts"
+import type { LentFd, ReadyReply } from "./decoder.ts"
+import type { Encoder, Tuning } from "./encoder.ts"
+import * as Failures from "./failures.ts"
+import { KeeperDescriptors } from "./pipes.ts"
+import { awaitGone } from "./proof.ts"
+import { Sender } from "./sender.ts"
+import { Errno } from "./system.ts"
+import { KeptProcess } from "./ticket.ts"
+
+export interface FamilyEvents {
+  /** It takes nothing new: the next spawn needs another family. */
+  retired(family: Family): void
+  /** Everything of it is dead, as far as can be known. */
+  dead(family: Family): void
+  warn(message: string): void
+}
+
+/** What a family that was told to end may take beyond its deadlines. */
+const CLOSE_SLACK = 5_000
+
+/** The socket of a keeper that is dead closes, unless somebody else has got hold of it. */
+const CLOSE_AFTER_GUARD = 1_000
+
+/** A kernel pipe that the keeper of one family holds. */
+export class KeptPipe implements Joined {
+  readonly id: number
+  readonly family: Family
+
+  constructor(family: Family, id: number) {
+    this.family = family
+    this.id = id
+  }
+
+  drop(): void {
+    this.family.drop(this.id)
+  }
+}
+
+export class Family implements ConnectionHandler {
+  readonly #tuning: Tuning
+  readonly #events: FamilyEvents
+  readonly #connection: Connection
+  readonly #tickets = new Map<number, KeptProcess>()
+  readonly #signals = new Map<number, (errno: number) => void>()
+  readonly #sender: Sender
+  #state: "starting" | "ready" | "lost" | "dead" = "starting"
+  #descriptors: KeeperDescriptors | undefined
+  #features = 0
+  #keeper = 0
+  #lastId = 0
+  #holds = 0
+  #guardGone: { readonly signal: NodeJS.Signals | null } | undefined
+  #onStart: Array<(error: KeeperUnavailable | undefined) => void> = []
+  #onDead: Array<() => void> = []
+  /** While it closes: those that have to end first. */
+  #closing: Set<KeptProcess> | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(path: string, tuning: Tuning, events: FamilyEvents) {
+    this.#tuning = tuning
+    this.#events = events
+    this.#connection = new Connection(path, tuning, this.#nextId(), this)
+    this.#sender = new Sender(this.#connection, () => this.#nextId())
+  }
+
+  get encoder(): Encoder {
+    return this.#connection.encoder
+  }
+
+  /** Bits of `frames.Feature`; 0 until it is ready. */
+  get features(): number {
+    return this.#features
+  }
+
+  // What the client asks for.
+
+  /** `done` is called once, later. */
+  whenStarted(done: (error: KeeperUnavailable | undefined) => void): void {
+    if (this.#state === "starting") {
+      this.#onStart.push(done)
+      this.hold(1)
+    } else {
+      queueMicrotask(() => done(undefined))
+    }
+  }
+
+  spawn(request: SpawnRequest, observer: Observer): KeptProcess {
+    const ticket = new KeptProcess(this, this.#nextId(), request, observer)
+    this.#tickets.set(ticket.id, ticket)
+    if (this.#state === "ready") this.#send(ticket)
+    else if (this.#state !== "starting") queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
+    return ticket
+  }
+
+  pipe(): KeptPipe {
+    const id = this.#nextId()
+    this.encoder.pipe(id)
+    this.written()
+    return new KeptPipe(this, id)
+  }
+
+  /** Ends everything but what was released; `done` is called when all is dead. */
+  close(done: () => void): void {
+    if (this.#state === "dead") {
+      queueMicrotask(done)
+      return
+    }
+    this.#onDead.push(done)
+    if (this.#closing !== undefined) return
+    this.hold(1)
+    const closing = new Set<KeptProcess>()
+    this.#closing = closing
+    const { killDeadline, ownerDeathGrace } = this.#tuning
+    this.#timer = setTimeout(() => this.#closeFailed(), ownerDeathGrace + 2 * killDeadline + CLOSE_SLACK)
+    for (const ticket of this.#tickets.values()) {
+      if (!ticket.released) closing.add(ticket)
+    }
+    // A ticket that ends at once leaves the set, which a loop over a copy does not mind.
+    for (const ticket of [...closing]) ticket.end(ownerDeathGrace)
+    this.#finishIfSettled()
+  }
+
+  // What its processes ask for.
+
+  written(): void {
+    this.#connection.written()
+  }
+
+  /** More or fewer who keep the event loop alive. */
+  hold(change: 1 | -1): void {
+    this.#holds += change
+    this.#connection.hold(this.#holds > 0)
+  }
+
+  signal(process: number, signal: number, reach: Reach, done: (errno: number) => void): void {
+    const id = this.#nextId()
+    this.#signals.set(id, done)
+    this.hold(1)
+    this.encoder.signal(id, process, signal, reach)
+    this.written()
+  }
+
+  openEnd(descriptor: number, kind: "pipeIn" | "pipeOut"): number {
+    if (this.#descriptors === undefined) throw new Error("the keeper's descriptors cannot be opened")
+    return this.#descriptors.openEnd(descriptor, kind)
+  }
+
+  closeEnds(fds: ReadonlyArray<OpenedFd>): void {
+    for (const { handle } of fds) {
+      if (typeof handle === "number") closeSync(handle)
+    }
+  }
+
+  giveBack(lent: ReadonlyArray<LentFd>): void {
+    this.encoder.close(
+      this.#nextId(),
+      lent.map((fd) => fd.descriptor)
+    )
+    this.written()
+  }
+
+  drop(object: number): void {
+    if (this.#state !== "ready" && this.#state !== "starting") return
+    this.encoder.drop(object)
+    this.written()
+  }
+
+  remove(ticket: KeptProcess): void {
+    this.#tickets.delete(ticket.id)
+    this.settled(ticket)
+    if (this.#guardGone !== undefined) this.#finishIfUnused()
+  }
+
+  /** Closing does not wait for it any longer. */
+  settled(ticket: KeptProcess): void {
+    if (this.#closing?.delete(ticket) === true) this.#finishIfSettled()
+  }
+
+  // What the connection tells.
+
+  ready(reply: ReadyReply): void {
+    this.#state = "ready"
+    this.#keeper = reply.keeper
+    this.#features = reply.features
+    this.#descriptors = KeeperDescriptors.open(reply.keeper)
+    const waiting = [...this.#tickets.values()]
+    this.#started(undefined)
+    for (const ticket of waiting) {
+      if (ticket.isWaiting) this.#send(ticket)
+    }
+  }
+
+  unavailable(error: KeeperUnavailable): void {
+    this.#state = "lost"
+    this.#events.retired(this)
+    this.#started(error)
+    const lost = Failures.notStarted(error)
+    for (const ticket of [...this.#tickets.values()]) ticket.lost(lost)
+    this.#dead()
+  }
+
+  gone(what: string): void {
+    this.#state = "lost"
+    this.#events.retired(this)
+    // Of those that closing does not wait for only the released ones are left.
+    const error = this.#closing?.size === 0 ? Failures.closed : Failures.keeperLost(what)
+    for (const ticket of [...this.#tickets.values()]) ticket.lost(error)
+    for (const id of [...this.#signals.keys()]) this.done(id, Errno.ESRCH)
+    if (this.#guardGone !== undefined) this.#prove(this.#guardGone.signal)
+  }
+
+  guardExited(signal: NodeJS.Signals | null): void {
+    this.#guardGone = { signal }
+    if (this.#state === "lost") {
+      this.#prove(signal)
+      return
+    }
+    this.#events.retired(this)
+    this.#finishIfUnused()
+    // It leaves by itself only after its keeper, whose last words may still be on their way.
+    if (signal === null) {
+      this.#timer ??= setTimeout(() => this.#connection.abandon(), CLOSE_AFTER_GUARD)
+      this.#timer.unref()
+    }
+  }
+
+  started(id: number, pid: number, reaper: number, lent: ReadonlyArray<LentFd>): void {
+    this.#tickets.get(id)?.started(pid, reaper, lent)
+  }
+
+  failed(id: number, step: Step, errno: number, target: number): void {
+    this.#tickets.get(id)?.failed({ step, errno, target })
+  }
+
+  exited(id: number, status: number, usage: RawUsage, ended: boolean): void {
+    this.#tickets.get(id)?.exited(status, usage, ended)
+  }
+
+  ended(id: number): void {
+    this.#tickets.get(id)?.ended()
+  }
+
+  done(id: number, errno: number): void {
+    const answer = this.#signals.get(id)
+    if (answer === undefined) {
+      this.#tickets.get(id)?.done(errno)
+      return
+    }
+    this.#signals.delete(id)
+    this.hold(-1)
+    answer(errno)
+  }
+
+  /** The reaper of a process was killed; the keeper ends what it left. */
+  lost(id: number, reaper: number): void {
+    this.#tickets.get(id)?.lost(Failures.reaperLost(reaper))
+  }
+
+  unkillable(id: number, pids: ReadonlyArray<number>): void {
+    this.#tickets.get(id)?.unkillable(pids)
+  }
+
+  refused(id: number, errno: number, text: string): void {
+    if (this.#signals.has(id)) this.done(id, errno)
+    else if (!this.#sender.refused(id, errno)) this.#tickets.get(id)?.refused(errno, text)
+  }
+
+  listening(_id: number, secret: Buffer, name: string): void {
+    this.#sender.listening({ secret, name })
+  }
+
+  #send(ticket: KeptProcess): void {
+    const foreign = ticket.request.fds.some(
+      (fd) => fd.kind === "joined" && !(fd.pipe instanceof KeptPipe && fd.pipe.family === this)
+    )
+    if (foreign) queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
+    else this.#sender.send(ticket, this.#descriptors?.usable === true)
+  }
+
+  #nextId(): number {
+    do this.#lastId = this.#lastId === 0xffffffff ? 1 : this.#lastId + 1
+    while (this.#tickets.has(this.#lastId) || this.#signals.has(this.#lastId))
+    return this.#lastId
+  }
+
+  #started(error: KeeperUnavailable | undefined): void {
+    const onStart = this.#onStart
+    this.#onStart = []
+    for (const done of onStart) {
+      this.hold(-1)
+      done(error)
+    }
+  }
+
+  #finishIfSettled(): void {
+    if (this.#closing?.size === 0) this.#connection.finish()
+  }
+
+  /** Without a guard it serves only what it has begun. */
+  #finishIfUnused(): void {
+    if (this.#tickets.size === 0) this.#connection.finish()
+  }
+
+  #closeFailed(): void {
+    const keeper = this.#keeper === 0 ? "which never became ready" : `pid ${this.#keeper}`
+    this.#events.warn(
+      `the keeper (${keeper}) did not end within its deadlines: processes of this nursery may still be alive`
+    )
+    this.#connection.abandon()
+    this.#dead()
+  }
+
+  /** The keeper is dead, and the guard with this signal, or by itself. */
+  #prove(signal: NodeJS.Signals | null): void {
+    if (signal === null) {
+      this.#dead()
+      return
+    }
+    // Without guard and keeper the reapers are the last: each ends its own tree and then leaves.
+    const reapers = Array.from(this.#tickets.values(), (ticket) => ticket.reaper).filter((pid) => pid !== 0)
+    awaitGone([this.#keeper, ...reapers], this.#tuning.ownerDeathGrace + CLOSE_SLACK, this.#holds > 0, () =>
+      this.#dead()
+    )
+  }
+
+  #dead(): void {
+    if (this.#state === "dead") return
+    this.#state = "dead"
+    clearTimeout(this.#timer)
+    this.#descriptors?.close()
+    this.#descriptors = undefined
+    this.#events.retired(this)
+    for (const ticket of [...this.#tickets.values()]) {
+      ticket.lost(Failures.closed)
+      ticket.proven()
+    }
+    this.#events.dead(this)
+    const onDead = this.#onDead
+    this.#onDead = []
+    for (const done of onDead) {
+      done()
+    }
+    this.#connection.hold(false)
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Sends spawns: with the environment before them when it has changed, and the sockets connected that they need.
+ *
+ * @internal
+ */
+import type { SpawnFailure } from "../backend.ts"
+import { fromNumber } from "../errno.ts"
+import type { Connection } from "./connection.ts"
+import { DuplexSockets, type Listening } from "./duplex.ts"
+import type { Unwritable } from "./encoder.ts"
+import { EnvironmentSnapshot } from "./environment.ts"
+import { Errno, errnoNamed } from "./system.ts"
+import type { KeptProcess } from "./ticket.ts"
+
+const failureOf = (unwritable: Unwritable): SpawnFailure =>
+  unwritable === "too big"
+    ? { step: "exec", errno: Errno.E2BIG, target: -1 }
+    : { step: "request", errno: Errno.EINVAL, target: -1 }
+
+const notImplemented: SpawnFailure = { step: "request", errno: Errno.EOPNOTSUPP, target: -1 }
+
+export class Sender {
+  readonly #connection: Connection
+  readonly #nextId: () => number
+  readonly #environment = new EnvironmentSnapshot()
+  readonly #sockets: DuplexSockets
+  #listenId = 0
+  /** Whether the environment has been compared in this turn, and what became of it. */
+  #compared = false
+  #unwritable: Unwritable | undefined
+
+  constructor(connection: Connection, nextId: () => number) {
+    this.#connection = connection
+    this.#nextId = nextId
+    this.#sockets = new DuplexSockets(() => {
+      this.#listenId = nextId()
+      connection.encoder.listen(this.#listenId)
+      connection.written()
+    })
+  }
+
+  /** `pipes`: whether this program can open pipes of the keeper; else it gets sockets in their place. */
+  send(ticket: KeptProcess, pipes: boolean): void {
+    const { fds, level } = ticket.request
+    if (level !== "tree" && level !== "group") {
+      ticket.failLater(notImplemented)
+      return
+    }
+    for (let index = 0; index < fds.length; index++) {
+      const kind = fds[index]?.kind
+      if (kind === "duplex" || (!pipes && (kind === "pipeIn" || kind === "pipeOut"))) {
+        this.#connect(ticket, pipes)
+        return
+      }
+    }
+    this.#write(ticket, undefined)
+  }
+
+  listening(listening: Listening): void {
+    this.#sockets.answered(listening)
+  }
+
+  /** Whether the request that the keeper refused was one of ours. */
+  refused(id: number, errno: number): boolean {
+    if (id !== this.#listenId) return false
+    this.#sockets.answered(fromNumber(errno))
+    return true
+  }
+
+  #write(ticket: KeptProcess, objects: ReadonlyArray<number> | undefined): void {
+    const { encoder } = this.#connection
+    const unwritable =
+      (ticket.request.clearEnv ? undefined : this.#compare()) ?? encoder.spawn(ticket.id, ticket.request, objects)
+    if (unwritable !== undefined) {
+      ticket.failLater(failureOf(unwritable))
+      return
+    }
+    ticket.sent()
+    this.#connection.written()
+  }
+
+  /** Brings the keeper's copy of the environment up to date. */
+  #compare(): Unwritable | undefined {
+    if (this.#compared) return this.#unwritable
+    this.#compared = true
+    queueMicrotask(this.#nextTurn)
+    if (this.#environment.refresh()) {
+      const { names, values } = this.#environment
+      this.#unwritable = this.#connection.encoder.environment(this.#nextId(), names, values)
+    }
+    return this.#unwritable
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#compared = false
+  }
+
+  /** Connects all sockets of a spawn, and then sends it; the first that cannot be connected fails it. */
+  #connect(ticket: KeptProcess, pipes: boolean): void {
+    const { fds } = ticket.request
+    const objects: Array<number> = []
+    const attempts: Array<() => void> = []
+    const giveUp = (): void => {
+      for (const abort of attempts) abort()
+    }
+    ticket.connecting(giveUp)
+    let missing = 0
+    fds.forEach((fd, index) => {
+      objects.push(0)
+      if (fd.kind !== "duplex" && (pipes || (fd.kind !== "pipeIn" && fd.kind !== "pipeOut"))) return
+      missing++
+      const object = this.#nextId()
+      const abort = this.#sockets.connect(object, (result) => {
+        attempts.splice(attempts.indexOf(abort), 1)
+        if (typeof result === "string") {
+          ticket.failLater({ step: "descriptor", errno: errnoNamed(result), target: fd.target })
+          return
+        }
+        objects[index] = object
+        ticket.connected(object, fd, result)
+        missing--
+        if (missing === 0) this.#write(ticket, objects)
+      })
+      attempts.push(abort)
+    })
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * One process that was asked for: what has happened to it so far, and what its observer still has to be told.
+ *
+ * @internal
+ */
+import type { Socket } from "node:net"
+import type { KeeperLost } from "../../ProcessError.ts"
+import type {
+  FdRequest,
+  Observer,
+  OpenedFd,
+  RawUsage,
+  Reach,
+  SpawnFailure,
+  SpawnRequest,
+  StopPolicy,
+  Ticket
+} from "../backend.ts"
+import type { LentFd } from "./decoder.ts"
+import * as Failures from "./failures.ts"
+import type { Family } from "./family.ts"
+import { Errno, errnoOf } from "./system.ts"
+
+/**
+ * - `waiting`: not sent yet, for the helpers are starting or its sockets are being connected
+ * - `asked`: sent; with a `#failure` it is being ended again before anybody knew it
+ * - `running`, `exited` (something of its tree is left), `lost`: what the observer knows
+ * - `over`: the observer has heard the last of it
+ */
+type State = "waiting" | "asked" | "running" | "exited" | "lost" | "over"
+
+interface ConnectedFd {
+  readonly object: number
+  readonly opened: OpenedFd & { readonly handle: Socket }
+}
+
+interface Answer {
+  readonly release: boolean
+  readonly done: (errno: number) => void
+}
+
+const canceled: SpawnFailure = { step: "request", errno: Errno.ECANCELED, target: -1 }
+
+const noFds: ReadonlyArray<OpenedFd> = []
+
+export class KeptProcess implements Ticket {
+  readonly id: number
+  readonly request: SpawnRequest
+  readonly #family: Family
+  readonly #observer: Observer
+  #state: State = "waiting"
+  /** What the observer is told when the start that is being undone has been undone. */
+  #failure: SpawnFailure | undefined
+  #sockets: Array<ConnectedFd> | undefined
+  #giveUp: (() => void) | undefined
+  #answers: Array<Answer> | undefined
+  #reaper = 0
+  #referenced = true
+  #released = false
+  /** Somebody waits for its end. */
+  #ending = false
+  #held = true
+
+  constructor(family: Family, id: number, request: SpawnRequest, observer: Observer) {
+    this.#family = family
+    this.id = id
+    this.request = request
+    this.#observer = observer
+    family.hold(1)
+  }
+
+  get reaper(): number {
+    return this.#reaper
+  }
+
+  get released(): boolean {
+    return this.#released
+  }
+
+  get isWaiting(): boolean {
+    return this.#state === "waiting"
+  }
+
+  // What the user of the backend asks for.
+
+  cancel(): void {
+    if (this.#state === "waiting") {
+      this.failLater(canceled)
+    } else if (this.#state === "asked") {
+      if (this.#failure === undefined) this.#undo(canceled)
+    } else if (this.#state === "running" || this.#state === "exited") {
+      this.#ends()
+      this.#family.encoder.cancel(this.id)
+      this.#family.written()
+    }
+  }
+
+  stop(policy: StopPolicy): void {
+    if (this.#state === "waiting" || this.#state === "asked") {
+      this.cancel()
+    } else if (this.#state === "running" || this.#state === "exited") {
+      this.#ends()
+      this.#family.encoder.stop(this.id, policy)
+      this.#family.written()
+    }
+  }
+
+  signal(signal: number, reach: Reach, done: (errno: number) => void): void {
+    if (this.#state === "running" || this.#state === "exited") this.#family.signal(this.id, signal, reach, done)
+    else queueMicrotask(() => done(Errno.ESRCH))
+  }
+
+  release(done: (errno: number) => void): void {
+    this.#ask({ release: true, done })
+  }
+
+  retain(done: (errno: number) => void): void {
+    this.#ask({ release: false, done })
+  }
+
+  ref(): void {
+    this.#referenced = true
+    this.#hold()
+  }
+
+  unref(): void {
+    this.#referenced = false
+    this.#hold()
+  }
+
+  // What the family does with it.
+
+  /** The sockets that it needs are being connected. */
+  connecting(giveUp: () => void): void {
+    this.#giveUp = giveUp
+  }
+
+  connected(object: number, fd: FdRequest, socket: Socket): void {
+    this.#sockets ??= []
+    const kind = fd.kind === "pipeIn" || fd.kind === "pipeOut" ? fd.kind : "duplex"
+    this.#sockets.push({ object, opened: { target: fd.target, kind, handle: socket } })
+  }
+
+  sent(): void {
+    this.#giveUp = undefined
+    this.#state = "asked"
+  }
+
+  /** It will never be sent: the object that it needs went down with another family. */
+  lostBeforeStart(error: KeeperLost): void {
+    if (this.#state !== "waiting") return
+    this.lost(error)
+    this.proven()
+  }
+
+  /** Ends it because the family ends, which gives nobody longer than `limit` milliseconds. */
+  end(limit: number): void {
+    const { grace, linger, reach, signal } = this.request.stop
+    const bound = (time: number | undefined): number => Math.min(time ?? limit, limit)
+    this.stop({ signal, reach, grace: bound(grace), linger: bound(linger) })
+  }
+
+  /** It was never sent. */
+  failLater(failure: SpawnFailure): void {
+    this.#leave()
+    queueMicrotask(() => this.#observer.failed(failure))
+  }
+
+  // What the keeper tells.
+
+  started(pid: number, reaper: number, lent: ReadonlyArray<LentFd>): void {
+    if (this.#state !== "asked") return
+    this.#reaper = reaper
+    // Nothing of what the keeper holds for it is needed any more, whatever becomes of it here.
+    const fds = this.#failure === undefined ? this.#open(lent) : undefined
+    this.#giveBack(lent)
+    if (fds === undefined) return
+    this.#state = "running"
+    this.#hold()
+    this.#observer.started(pid, reaper, fds)
+  }
+
+  failed(failure: SpawnFailure): void {
+    if (this.#state !== "asked") return
+    this.#leave()
+    this.#observer.failed(this.#failure ?? failure)
+  }
+
+  exited(status: number, usage: RawUsage, ended: boolean): void {
+    if (this.#state === "running") {
+      this.#state = "exited"
+      this.#observer.exited(status, usage)
+    }
+    if (ended) this.ended()
+  }
+
+  ended(): void {
+    switch (this.#state) {
+      case "asked":
+        this.failed(canceled)
+        break
+      case "running":
+        // The leader's status went down with a reaper of which we have not heard.
+        this.lost(Failures.reaperLost(this.#reaper))
+        this.proven()
+        break
+      case "exited":
+      case "lost":
+        this.proven()
+    }
+  }
+
+  lost(error: KeeperLost): void {
+    if (this.#state === "lost" || this.#state === "over") return
+    this.#state = "lost"
+    this.#giveUp?.()
+    this.#giveUp = undefined
+    this.#dropSockets(true)
+    this.#answer(Errno.ESRCH)
+    this.#hold()
+    this.#observer.lost(error)
+  }
+
+  /** Nothing of it is left. */
+  proven(): void {
+    if (this.#state === "over") return
+    this.#leave()
+    this.#observer.ended()
+  }
+
+  unkillable(pids: ReadonlyArray<number>): void {
+    if (this.#state === "asked") {
+      // Nobody can do anything about it who has not even got its handle.
+      this.failed(canceled)
+    } else if (this.#state === "running" || this.#state === "exited") {
+      this.#observer.unkillable(pids)
+      this.#family.settled(this)
+    }
+  }
+
+  done(errno: number): void {
+    const answer = this.#answers?.shift()
+    if (answer === undefined) return
+    if (errno === 0) this.#released = answer.release
+    answer.done(errno)
+  }
+
+  /** The keeper took a request about it for malformed, or does not know it. No answer will come. */
+  refused(errno: number, text: string): void {
+    if (this.#state === "asked") {
+      this.failed({ step: "request", errno, target: -1 })
+    } else if (this.#answers !== undefined && this.#answers.length > 0) {
+      this.done(errno)
+    } else if (this.#state === "lost") {
+      this.proven()
+    } else if (this.#state === "running" || this.#state === "exited") {
+      this.lost(Failures.refused(text))
+      this.#family.encoder.cancel(this.id)
+      this.#family.written()
+    }
+  }
+
+  #ask(answer: Answer): void {
+    if (this.#state !== "running" && this.#state !== "exited") {
+      queueMicrotask(() => answer.done(Errno.ESRCH))
+      return
+    }
+    this.#answers ??= []
+    this.#answers.push(answer)
+    if (answer.release) this.#family.encoder.release(this.id)
+    else this.#family.encoder.retain(this.id)
+    this.#family.written()
+  }
+
+  #answer(errno: number): void {
+    const answers = this.#answers
+    this.#answers = undefined
+    for (const answer of answers ?? []) answer.done(errno)
+  }
+
+  /** All ends of its pipes and sockets, or `undefined` when one could not be opened: it is being undone then. */
+  #open(lent: ReadonlyArray<LentFd>): ReadonlyArray<OpenedFd> | undefined {
+    if (lent.length === 0 && this.#sockets === undefined) return noFds
+    const fds: Array<OpenedFd> = []
+    for (const { descriptor, target } of lent) {
+      const kind = this.request.fds.find((fd) => fd.target === target)?.kind
+      try {
+        if (kind !== "pipeIn" && kind !== "pipeOut") throw new Error(`descriptor ${target} is not a pipe`)
+        fds.push({ target, kind, handle: this.#family.openEnd(descriptor, kind) })
+      } catch (error) {
+        this.#family.closeEnds(fds)
+        this.#undo({ step: "descriptor", errno: errnoOf(error), target })
+        return undefined
+      }
+    }
+    for (const { opened } of this.#sockets ?? []) fds.push(opened)
+    return fds
+  }
+
+  #giveBack(lent: ReadonlyArray<LentFd>): void {
+    if (lent.length > 0) this.#family.giveBack(lent)
+    this.#dropSockets(this.#failure !== undefined)
+  }
+
+  /** Lets the keeper forget its end of each socket, which the child has by now; `destroy`: ours is not needed either. */
+  #dropSockets(destroy: boolean): void {
+    const sockets = this.#sockets
+    if (sockets === undefined) return
+    this.#sockets = undefined
+    for (const { object, opened } of sockets) {
+      this.#family.encoder.drop(object)
+      if (destroy) opened.handle.destroy()
+    }
+    this.#family.written()
+  }
+
+  #undo(failure: SpawnFailure): void {
+    this.#failure = failure
+    this.#family.encoder.cancel(this.id)
+    this.#family.written()
+  }
+
+  #ends(): void {
+    this.#ending = true
+    this.#hold()
+  }
+
+  /** The last of it. */
+  #leave(): void {
+    this.#state = "over"
+    this.#giveUp?.()
+    this.#giveUp = undefined
+    this.#dropSockets(true)
+    this.#answer(Errno.ESRCH)
+    this.#hold()
+    this.#family.remove(this)
+  }
+
+  #hold(): void {
+    const held = this.#state !== "over" && (this.#referenced || this.#ending || this.#isStarting())
+    if (held === this.#held) return
+    this.#held = held
+    this.#family.hold(held ? 1 : -1)
+  }
+
+  #isStarting(): boolean {
+    return this.#state === "waiting" || this.#state === "asked"
+  }
+}
