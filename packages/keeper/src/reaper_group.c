@@ -147,8 +147,11 @@ static void obey(struct group *group, union command command) {
   if (kind == COMMAND_KILL) return;
   /* One of many cannot be given away: a released process needs a reaper of its own, level `tree`. */
   if (kind == COMMAND_RELEASE || kind == COMMAND_RETAIN) error = ENOTSUP;
-  else if (member != NULL && kind == COMMAND_STOP_REST) error = 0; /* the group is all there is, and it has had the signal */
-  else if (member != NULL) {
+  else if (member != NULL && kind == COMMAND_STOP_REST) {
+    /* The rest is the rest of the group, which has had the signal unless it was for the leader alone. */
+    enum stop_reach had = command.parts.kind_and_reach >> 4;
+    error = had == REACH_LEADER && member->own_group ? send_signal(member, command.parts.signal, REACH_GROUP, true) : 0;
+  } else if (member != NULL) {
     error = send_signal(member, command.parts.signal, command.parts.kind_and_reach >> 4, kind == COMMAND_STOP_SIGNAL);
   }
   reaper_done(group->reaper, command.parts.process, command.parts.sequence, error);

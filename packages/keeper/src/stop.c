@@ -72,6 +72,8 @@ void begin_stop(struct process *process, struct stop_policy policy) {
     return;
   }
   bool first = process->state != STATE_STOPPING;
+  /* The same signal again would be read as impatience: many programs give up their orderly end at the second one. */
+  bool new_signal = first || policy.signal != process->current.signal || policy.reach > process->current.reach;
   process->state = STATE_STOPPING;
   process->current = policy;
   uint32_t grace = policy.grace;
@@ -81,7 +83,7 @@ void begin_stop(struct process *process, struct stop_policy policy) {
     reach = REACH_TREE;
     if (policy.linger < grace) grace = policy.linger;
   }
-  process->send_again = send_command(process, COMMAND_STOP_SIGNAL, policy.signal, reach, 0) == EAGAIN;
+  process->send_again = new_signal && send_command(process, COMMAND_STOP_SIGNAL, policy.signal, reach, 0) == EAGAIN;
   if (first) set_deadline(process, after(grace));
   else keep_earlier(process, after(grace));
   if (process->send_again) keep_earlier(process, now_milliseconds() + SEND_AGAIN);
