@@ -99,6 +99,11 @@ export class KeeperClient implements Backend {
 
   readonly guarantees = (): Guarantees => this.#guarantees ?? guaranteesWith(F.Feature.pidfd)
 
+  /** The helpers of the next spawn, once they are started. */
+  get helpers(): { readonly guard: number; readonly keeper: number } | undefined {
+    return this.#current?.helpers
+  }
+
   spawn(request: SpawnRequest, observer: Observer): Ticket {
     return this.#disposed ? closedTicket(observer) : this.#family().spawn(request, observer)
   }

@@ -27,9 +27,6 @@ export interface ConnectionHandler extends Omit<ReplyHandler, "violation"> {
   guardExited(signal: NodeJS.Signals | null): void
 }
 
-/** From the start of the guard until the keeper answers. */
-const READY_LIMIT = 5_000
-
 /** The helpers share our standard streams, so that children can inherit them; one that is closed here stays closed. */
 const standardStream = (descriptor: number): "inherit" | "ignore" => {
   try {
@@ -67,7 +64,7 @@ export class Connection {
       queueMicrotask(() => this.#fail(problem))
       return
     }
-    this.#timer = setTimeout(() => this.#fail(Failures.silent(path, READY_LIMIT)), READY_LIMIT)
+    this.#timer = setTimeout(() => this.#fail(Failures.silent(path, tuning.readyDeadline)), tuning.readyDeadline)
     this.encoder.hello(helloId, tuning)
     this.#flush()
   }
@@ -101,11 +98,10 @@ export class Connection {
     this.#socket?.end()
   }
 
-  /** For helpers that do not do as they should: what they had started is ended by those of them that are left. */
-  abandon(): void {
+  /** Ends the connection at once: for the helpers that is this program's death. */
+  disconnect(): void {
     this.#finished = true
     this.#socket?.destroy()
-    this.#guard?.kill("SIGKILL")
   }
 
   #start(): KeeperUnavailable | undefined {
@@ -191,7 +187,6 @@ export class Connection {
       return
     }
     this.#socketEnded(`it sent ${text}, which is no frame of its protocol`)
-    this.abandon()
   }
 
   #socketEnded(what: string): void {
@@ -199,8 +194,7 @@ export class Connection {
     if (this.#state !== "ready") return
     this.#state = "ended"
     this.#decoder?.stop()
-    this.#finished = true
-    this.#socket?.destroy()
+    this.disconnect()
     this.#handler.gone(what)
   }
 
@@ -214,7 +208,9 @@ export class Connection {
     this.#state = "ended"
     clearTimeout(this.#timer)
     this.#decoder?.stop()
-    this.abandon()
+    this.disconnect()
+    // It has started nothing, and may be anything.
+    this.#guard?.kill("SIGKILL")
     this.#handler.unavailable(error)
   }
 

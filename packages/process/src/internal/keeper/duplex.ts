@@ -53,42 +53,73 @@ export const connectObject = (
   return () => giveUp(true)
 }
 
+/** The keeper greets a limited number of connections at a time, and the kernel queues a limited number for it. */
+const CONCURRENCY = 32
+
+interface Attempt {
+  readonly id: number
+  readonly done: (result: Socket | string) => void
+  giveUp: (() => void) | undefined
+}
+
 /** The sockets of one keeper, which listens from the first use on. */
 export class DuplexSockets {
   readonly #ask: () => void
-  #listening: Listening | "asked" | undefined
-  #waiting: Array<(listening: Listening | string) => void> = []
+  #listening: Listening | undefined
+  #asked = false
+  #active = 0
+  readonly #waiting = new Set<Attempt>()
 
   /** `ask` asks the keeper to listen. */
   constructor(ask: () => void) {
     this.#ask = ask
   }
 
-  /** The keeper listens, or why it does not. */
+  /** The keeper listens, or why it does not: the next use asks again. */
   answered(listening: Listening | string): void {
-    this.#listening = typeof listening === "string" ? undefined : listening
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const next of waiting) next(listening)
+    this.#asked = false
+    if (typeof listening !== "string") {
+      this.#listening = listening
+      this.#next()
+      return
+    }
+    const failed = [...this.#waiting]
+    this.#waiting.clear()
+    for (const attempt of failed) attempt.done(listening)
   }
 
   /** As `connectObject`. */
   connect(id: number, done: (result: Socket | string) => void): () => void {
-    if (typeof this.#listening === "object") return connectObject(this.#listening, id, done)
-    let giveUp: (() => void) | undefined
-    let wanted = true
-    this.#waiting.push((listening) => {
-      if (!wanted) return
-      if (typeof listening === "string") done(listening)
-      else giveUp = connectObject(listening, id, done)
-    })
-    if (this.#listening === undefined) {
-      this.#listening = "asked"
+    const attempt: Attempt = { id, done, giveUp: undefined }
+    this.#waiting.add(attempt)
+    if (this.#listening === undefined && !this.#asked) {
+      this.#asked = true
       this.#ask()
     }
+    this.#next()
     return () => {
-      wanted = false
-      giveUp?.()
+      if (this.#waiting.delete(attempt) || attempt.giveUp === undefined) return
+      attempt.giveUp()
+      this.#settled(attempt)
     }
+  }
+
+  #next(): void {
+    if (this.#listening === undefined) return
+    for (const attempt of this.#waiting) {
+      if (this.#active === CONCURRENCY) return
+      this.#waiting.delete(attempt)
+      this.#active++
+      attempt.giveUp = connectObject(this.#listening, attempt.id, (result) => {
+        this.#settled(attempt)
+        attempt.done(result)
+      })
+    }
+  }
+
+  #settled(attempt: Attempt): void {
+    attempt.giveUp = undefined
+    this.#active--
+    this.#next()
   }
 }

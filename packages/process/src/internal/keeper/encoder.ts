@@ -13,6 +13,8 @@ import * as F from "./frames.ts"
 export type Unwritable = "too big" | "malformed"
 
 export interface Tuning {
+  /** Milliseconds from the start of the guard until the keeper answers. */
+  readonly readyDeadline: number
   /** Milliseconds. */
   readonly ownerDeathGrace: number
   /** Milliseconds. */

@@ -28,8 +28,8 @@ export interface FamilyEvents {
   warn(message: string): void
 }
 
-/** What a family that was told to end may take beyond its deadlines. */
-const CLOSE_SLACK = 5_000
+/** What helpers that have to leave may take beyond their deadlines. */
+const SLACK = 5_000
 
 /** The socket of a keeper that is dead closes, unless somebody else has got hold of it. */
 const CLOSE_AFTER_GUARD = 1_000
@@ -59,6 +59,7 @@ export class Family implements ConnectionHandler {
   #state: "starting" | "ready" | "lost" | "dead" = "starting"
   #descriptors: KeeperDescriptors | undefined
   #features = 0
+  #guard = 0
   #keeper = 0
   #lastId = 0
   #holds = 0
@@ -83,6 +84,11 @@ export class Family implements ConnectionHandler {
   /** Bits of `frames.Feature`; 0 until it is ready. */
   get features(): number {
     return this.#features
+  }
+
+  /** The pids of the helpers that every process of it depends on; 0 until it is ready. */
+  get helpers(): { readonly guard: number; readonly keeper: number } {
+    return { guard: this.#guard, keeper: this.#keeper }
   }
 
   // What the client asks for.
@@ -123,13 +129,12 @@ export class Family implements ConnectionHandler {
     this.hold(1)
     const closing = new Set<KeptProcess>()
     this.#closing = closing
-    const { killDeadline, ownerDeathGrace } = this.#tuning
-    this.#timer = setTimeout(() => this.#closeFailed(), ownerDeathGrace + 2 * killDeadline + CLOSE_SLACK)
+    this.#expectEnd()
     for (const ticket of this.#tickets.values()) {
       if (!ticket.released) closing.add(ticket)
     }
     // A ticket that ends at once leaves the set, which a loop over a copy does not mind.
-    for (const ticket of [...closing]) ticket.end(ownerDeathGrace)
+    for (const ticket of [...closing]) ticket.end(this.#tuning.ownerDeathGrace)
     this.#finishIfSettled()
   }
 
@@ -193,6 +198,7 @@ export class Family implements ConnectionHandler {
 
   ready(reply: ReadyReply): void {
     this.#state = "ready"
+    this.#guard = reply.guard
     this.#keeper = reply.keeper
     this.#features = reply.features
     this.#descriptors = KeeperDescriptors.open(reply.keeper)
@@ -220,6 +226,7 @@ export class Family implements ConnectionHandler {
     for (const ticket of [...this.#tickets.values()]) ticket.lost(error)
     for (const id of [...this.#signals.keys()]) this.done(id, Errno.ESRCH)
     if (this.#guardGone !== undefined) this.#prove(this.#guardGone.signal)
+    else this.#expectEnd()
   }
 
   guardExited(signal: NodeJS.Signals | null): void {
@@ -232,8 +239,7 @@ export class Family implements ConnectionHandler {
     this.#finishIfUnused()
     // It leaves by itself only after its keeper, whose last words may still be on their way.
     if (signal === null) {
-      this.#timer ??= setTimeout(() => this.#connection.abandon(), CLOSE_AFTER_GUARD)
-      this.#timer.unref()
+      setTimeout(() => this.#connection.disconnect(), CLOSE_AFTER_GUARD).unref()
     }
   }
 
@@ -314,13 +320,21 @@ export class Family implements ConnectionHandler {
     if (this.#tickets.size === 0) this.#connection.finish()
   }
 
-  #closeFailed(): void {
-    const keeper = this.#keeper === 0 ? "which never became ready" : `pid ${this.#keeper}`
+  /** From now on everything has its deadline, and with it the guard, which leaves last. */
+  #expectEnd(): void {
+    const { killDeadline, ownerDeathGrace } = this.#tuning
+    // Unreferenced: whoever waits for the end holds the event loop by the guard.
+    this.#timer ??= setTimeout(() => this.#overdue(), ownerDeathGrace + 2 * killDeadline + SLACK).unref()
+  }
+
+  /** Whoever waits is told now; should the guard leave after all, what is left is proven dead then. */
+  #overdue(): void {
     this.#events.warn(
-      `the keeper (${keeper}) did not end within its deadlines: processes of this nursery may still be alive`
+      `the helpers of a nursery (guard ${this.#guard}, keeper ${this.#keeper}) did not end within their deadlines: processes that it started may still be alive`
     )
-    this.#connection.abandon()
-    this.#dead()
+    for (const ticket of [...this.#tickets.values()]) ticket.unkillable([ticket.pid])
+    this.#closed()
+    this.#connection.hold(false)
   }
 
   /** The keeper is dead, and the guard with this signal, or by itself. */
@@ -331,9 +345,7 @@ export class Family implements ConnectionHandler {
     }
     // Without guard and keeper the reapers are the last: each ends its own tree and then leaves.
     const reapers = Array.from(this.#tickets.values(), (ticket) => ticket.reaper).filter((pid) => pid !== 0)
-    awaitGone([this.#keeper, ...reapers], this.#tuning.ownerDeathGrace + CLOSE_SLACK, this.#holds > 0, () =>
-      this.#dead()
-    )
+    awaitGone([this.#keeper, ...reapers], this.#tuning.ownerDeathGrace + SLACK, this.#holds > 0, () => this.#dead())
   }
 
   #dead(): void {
@@ -348,11 +360,13 @@ export class Family implements ConnectionHandler {
       ticket.proven()
     }
     this.#events.dead(this)
+    this.#closed()
+    this.#connection.hold(false)
+  }
+
+  #closed(): void {
     const onDead = this.#onDead
     this.#onDead = []
-    for (const done of onDead) {
-      done()
-    }
-    this.#connection.hold(false)
+    for (const done of onDead) done()
   }
 }

@@ -54,6 +54,7 @@ export class KeptProcess implements Ticket {
   #sockets: Array<ConnectedFd> | undefined
   #giveUp: (() => void) | undefined
   #answers: Array<Answer> | undefined
+  #pid = 0
   #reaper = 0
   #referenced = true
   #released = false
@@ -67,6 +68,10 @@ export class KeptProcess implements Ticket {
     this.request = request
     this.#observer = observer
     family.hold(1)
+  }
+
+  get pid(): number {
+    return this.#pid
   }
 
   get reaper(): number {
@@ -170,6 +175,7 @@ export class KeptProcess implements Ticket {
 
   started(pid: number, reaper: number, lent: ReadonlyArray<LentFd>): void {
     if (this.#state !== "asked") return
+    this.#pid = pid
     this.#reaper = reaper
     // Nothing of what the keeper holds for it is needed any more, whatever becomes of it here.
     const fds = this.#failure === undefined ? this.#open(lent) : undefined
@@ -232,7 +238,7 @@ export class KeptProcess implements Ticket {
     if (this.#state === "asked") {
       // Nobody can do anything about it who has not even got its handle.
       this.failed(canceled)
-    } else if (this.#state === "running" || this.#state === "exited") {
+    } else if (this.#state !== "waiting" && this.#state !== "over") {
       this.#observer.unkillable(pids)
       this.#family.settled(this)
     }
