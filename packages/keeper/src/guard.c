@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 #include "walk.h"
 
 #define OWNER_SOCKET 3
+#define KEEPER_STACK (256 << 10)
 
 /* A keeper that is stopped for longer than this is killed: the promises need it. */
 #define STOPPED_LIMIT 2000
@@ -129,9 +131,12 @@ int main(void) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (!ledger_create()) return 71;
   pid_t self = getpid();
-  struct guard guard = {.keeper = fork()};
+  struct keeper_start start = {self, owner, NULL, KEEPER_STACK};
+  start.stack = mmap(NULL, KEEPER_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (start.stack == MAP_FAILED) return 71;
+  struct guard guard = {.keeper = fork_on(start.stack, KEEPER_STACK, run_keeper, &start)};
   if (guard.keeper < 0) return 71;
-  if (guard.keeper == 0) run_keeper(self, owner);
+  munmap(start.stack, KEEPER_STACK);
   set_name("nursery-guard");
   close_from(0);
   guard.owner = open_pidfd(owner);

@@ -46,8 +46,34 @@ struct process {
   struct stop_policy current; /* of the stop that runs */
   int64_t deadline; /* milliseconds of the monotonic clock, 0: none */
   uint32_t previous, next; /* in the list of deadlines, by record number */
+  /* Ends of pipes for the owner, until STARTED. */
   uint32_t lent_count;
-  struct lent_fd *lent; /* until STARTED */
+  struct lent_fd few[3];
+  struct lent_fd *lent; /* `few`, or allocated */
+};
+
+/* A signal on its way to a reaper, whose answer names it by number. */
+struct pending {
+  uint32_t process, request;
+};
+
+#define PENDING_MAX 4096
+#define GUESTS_MAX 64
+#define SECRET_SIZE 16
+#define GREETING_SIZE (SECRET_SIZE + sizeof(uint32_t))
+
+/* A connection that has not said yet which object it is. */
+struct guest {
+  int socket;
+  uint32_t length;
+  char greeting[GREETING_SIZE];
+};
+
+struct owner_state {
+  int umask;
+  bool identity_changed;
+  uint32_t uid, gid, group_count;
+  uint32_t groups[256];
 };
 
 struct keeper {
@@ -72,14 +98,38 @@ struct keeper {
   int32_t group_slot; /* -1: none */
   struct queue environment;
   uint32_t environment_count;
+  struct queue job_bytes, waiting_jobs;
+  int64_t finish_limit;
+  struct owner_state owner_state;
+  bool owner_state_known, write_waits;
+  struct pending pending[PENDING_MAX];
+  uint32_t pending_count, last_pending;
+  struct memory objects;
+  uint32_t object_count, free_object;
+  struct map object_by_id;
+  int listener; /* -1: none */
+  char secret[SECRET_SIZE], listener_name[108];
+  uint32_t listener_name_size;
+  struct guest guests[GUESTS_MAX];
+  int guest_count;
+  uint32_t slot_search;
 };
 
-extern struct keeper keeper;
+/*
+ * Not a static variable, but in memory that forks do not get: what the keeper writes all the time would otherwise be copied
+ * page by page, once for every reaper.
+ */
+extern struct keeper *keeper;
 
 #define NO_RECORD UINT32_MAX
 
 /* keeper.c */
-_Noreturn void run_keeper(pid_t guard, pid_t owner);
+struct keeper_start {
+  pid_t guard, owner;
+  void *stack;
+  size_t stack_size;
+};
+int run_keeper(void *start); /* struct keeper_start */
 bool watch(int descriptor, uint32_t events);
 void unwatch(int descriptor);
 
@@ -98,12 +148,6 @@ void owner_gone(void);
 void reply(enum reply_type type, uint32_t id, const void *payload, size_t size);
 void reply_two(enum reply_type type, uint32_t id, const void *head, size_t head_size, const void *tail, size_t tail_size);
 void refuse(uint32_t id, int error, const char *problem);
-struct owner_state {
-  int umask;
-  bool identity_changed;
-  uint32_t uid, gid, group_count;
-  uint32_t groups[256];
-};
 /* As it is now; read once for all spawns that came together. */
 const struct owner_state *owner_state(void);
 void owner_state_forget(void);

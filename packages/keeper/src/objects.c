@@ -15,47 +15,26 @@
 
 #include "keeper.h"
 
-#define SECRET 16
-#define GREETING (SECRET + sizeof(uint32_t))
-#define GUESTS 64
-
 struct object {
   int ends[2]; /* to read, to write; of a socket only the first; -1: none */
   int error;   /* why there are none */
   uint32_t next_free;
 };
 
-/* A connection that has not said yet which object it is. */
-struct guest {
-  int socket;
-  uint32_t length;
-  char greeting[GREETING];
-};
-
-static struct memory objects;
-static uint32_t object_count, first_free = NO_RECORD;
-static struct map object_by_id;
-static int listener = -1;
-static char secret[SECRET];
-static struct sockaddr_un address;
-static socklen_t address_size;
-static struct guest guests[GUESTS];
-static int guest_count;
-
-static struct object *object_at(uint32_t record) { return (struct object *)objects.at + record; }
+static struct object *object_at(uint32_t record) { return (struct object *)keeper->objects.at + record; }
 
 static struct object *object_new(uint32_t id) {
-  uint32_t record = first_free;
-  if (id == 0 || map_get(&object_by_id, id) != MAP_NONE) return NULL;
+  uint32_t record = keeper->free_object;
+  if (id == 0 || map_get(&keeper->object_by_id, id) != MAP_NONE) return NULL;
   if (record == NO_RECORD) {
-    if (!memory_grow(&objects, (object_count + 1) * sizeof(struct object))) return NULL;
-    record = object_count++;
+    if (!memory_grow(&keeper->objects, (keeper->object_count + 1) * sizeof(struct object))) return NULL;
+    record = keeper->object_count++;
   } else {
-    first_free = object_at(record)->next_free;
+    keeper->free_object = object_at(record)->next_free;
   }
-  *object_at(record) = (struct object){{-1, -1}, 0, first_free};
-  if (map_set(&object_by_id, id, record)) return object_at(record);
-  first_free = record;
+  *object_at(record) = (struct object){{-1, -1}, 0, keeper->free_object};
+  if (map_set(&keeper->object_by_id, id, record)) return object_at(record);
+  keeper->free_object = record;
   return NULL;
 }
 
@@ -71,7 +50,7 @@ void object_new_pipe(uint32_t id, uint32_t size) {
 }
 
 int object_end(uint32_t id, uint32_t end, int *error) {
-  uint32_t record = map_get(&object_by_id, id);
+  uint32_t record = map_get(&keeper->object_by_id, id);
   *error = record == MAP_NONE || object_at(record)->error == 0 ? EBADF : object_at(record)->error;
   if (record == MAP_NONE || object_at(record)->ends[end] < 0) return -1;
   int copy = fcntl(object_at(record)->ends[end], F_DUPFD_CLOEXEC, 0);
@@ -80,32 +59,34 @@ int object_end(uint32_t id, uint32_t end, int *error) {
 }
 
 void object_drop(uint32_t id) {
-  uint32_t record = map_get(&object_by_id, id);
+  uint32_t record = map_get(&keeper->object_by_id, id);
   if (record == MAP_NONE) return;
   struct object *object = object_at(record);
   for (int i = 0; i < 2; i++) {
     if (object->ends[i] >= 0) close(object->ends[i]);
   }
-  *object = (struct object){{-1, -1}, 0, first_free};
-  first_free = record;
-  map_remove(&object_by_id, id);
+  *object = (struct object){{-1, -1}, 0, keeper->free_object};
+  keeper->free_object = record;
+  map_remove(&keeper->object_by_id, id);
 }
 
 /* A name that the kernel chooses in the abstract space: nothing in any file system, gone with the keeper. */
 static int listen_once(void) {
-  if (listener >= 0) return 0;
-  if (getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret) return EIO;
+  if (keeper->listener >= 0) return 0;
+  if (getrandom(keeper->secret, sizeof keeper->secret, 0) != (ssize_t)sizeof keeper->secret) return EIO;
   int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (made < 0) return errno;
-  address = (struct sockaddr_un){.sun_family = AF_UNIX};
-  address_size = sizeof address;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  socklen_t size = sizeof address;
   if (bind(made, (struct sockaddr *)&address, sizeof(sa_family_t)) != 0 || listen(made, 128) != 0 ||
-      getsockname(made, (struct sockaddr *)&address, &address_size) != 0 || !watch(made, EPOLLIN)) {
+      getsockname(made, (struct sockaddr *)&address, &size) != 0 || !watch(made, EPOLLIN)) {
     int error = errno;
     close(made);
     return error;
   }
-  listener = made;
+  keeper->listener = made;
+  keeper->listener_name_size = (uint32_t)(size - offsetof(struct sockaddr_un, sun_path) - 1);
+  memcpy(keeper->listener_name, address.sun_path + 1, keeper->listener_name_size);
   return 0;
 }
 
@@ -115,33 +96,32 @@ void objects_listen(uint32_t request) {
     refuse(request, error, "cannot listen on a local socket");
     return;
   }
-  size_t name = address_size - offsetof(struct sockaddr_un, sun_path) - 1;
-  reply_two(REPLY_LISTENING, request, secret, sizeof secret, address.sun_path + 1, name);
+  reply_two(REPLY_LISTENING, request, keeper->secret, SECRET_SIZE, keeper->listener_name, keeper->listener_name_size);
 }
 
 /* Anybody may connect to an abstract name: only the owner's own process gets further, and only with the secret. */
 static bool is_owner(int socket) {
   struct ucred peer;
   socklen_t size = sizeof peer;
-  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == keeper.owner;
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == keeper->owner;
 }
 
 static void accept_guests(void) {
   for (;;) {
-    int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int socket = accept4(keeper->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (socket < 0) return;
-    if (guest_count == GUESTS || !is_owner(socket) || !watch(socket, EPOLLIN)) {
+    if (keeper->guest_count == GUESTS_MAX || !is_owner(socket) || !watch(socket, EPOLLIN)) {
       close(socket);
       continue;
     }
-    guests[guest_count++] = (struct guest){.socket = socket};
+    keeper->guests[keeper->guest_count++] = (struct guest){.socket = socket};
   }
 }
 
 static void become_object(int socket, const char *greeting) {
   uint32_t id;
-  memcpy(&id, greeting + SECRET, sizeof id);
-  struct object *object = memcmp(greeting, secret, SECRET) == 0 ? object_new(id) : NULL;
+  memcpy(&id, greeting + SECRET_SIZE, sizeof id);
+  struct object *object = memcmp(greeting, keeper->secret, SECRET_SIZE) == 0 ? object_new(id) : NULL;
   if (object == NULL) {
     close(socket);
     return;
@@ -155,25 +135,25 @@ static void become_object(int socket, const char *greeting) {
 
 /* Reads no more than the greeting: what follows is for the child. */
 static void read_greeting(int index) {
-  struct guest *guest = &guests[index];
-  ssize_t got = recv(guest->socket, guest->greeting + guest->length, GREETING - guest->length, MSG_DONTWAIT);
+  struct guest *guest = &keeper->guests[index];
+  ssize_t got = recv(guest->socket, guest->greeting + guest->length, GREETING_SIZE - guest->length, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got > 0) guest->length += (uint32_t)got;
-  if (got > 0 && guest->length < GREETING) return;
+  if (got > 0 && guest->length < GREETING_SIZE) return;
   struct guest ready = *guest;
-  guests[index] = guests[--guest_count];
+  keeper->guests[index] = keeper->guests[--keeper->guest_count];
   unwatch(ready.socket);
   if (got <= 0) close(ready.socket);
   else become_object(ready.socket, ready.greeting);
 }
 
 bool objects_ready(int descriptor) {
-  if (descriptor == listener) {
+  if (descriptor == keeper->listener) {
     accept_guests();
     return true;
   }
-  for (int i = 0; i < guest_count; i++) {
-    if (guests[i].socket != descriptor) continue;
+  for (int i = 0; i < keeper->guest_count; i++) {
+    if (keeper->guests[i].socket != descriptor) continue;
     read_greeting(i);
     return true;
   }

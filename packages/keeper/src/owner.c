@@ -19,39 +19,38 @@
 #define OUTPUT_MAX (4u << 20)
 
 static void watch_socket(void) {
-  uint32_t events = keeper.reading ? EPOLLIN : 0;
-  if (queue_length(&keeper.output) > 0) events |= EPOLLOUT;
-  watch(keeper.socket, events);
+  uint32_t events = keeper->reading ? EPOLLIN : 0;
+  if (queue_length(&keeper->output) > 0) events |= EPOLLOUT;
+  watch(keeper->socket, events);
 }
 
 void owner_write(void) {
-  if (keeper.socket < 0) {
-    queue_consume(&keeper.output, queue_length(&keeper.output));
+  if (keeper->socket < 0) {
+    queue_consume(&keeper->output, queue_length(&keeper->output));
     return;
   }
-  if (queue_length(&keeper.output) == 0) return;
-  while (queue_length(&keeper.output) > 0) {
-    ssize_t sent = send(keeper.socket, queue_front(&keeper.output), queue_length(&keeper.output), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (queue_length(&keeper->output) == 0) return;
+  while (queue_length(&keeper->output) > 0) {
+    ssize_t sent = send(keeper->socket, queue_front(&keeper->output), queue_length(&keeper->output), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN) {
       owner_gone();
       return;
     }
     if (sent < 0) break;
-    queue_consume(&keeper.output, (size_t)sent);
+    queue_consume(&keeper->output, (size_t)sent);
   }
-  static bool waiting;
-  bool wait = queue_length(&keeper.output) > 0, read = queue_length(&keeper.output) < OUTPUT_MAX;
-  if (wait == waiting && read == keeper.reading) return;
-  waiting = wait;
-  keeper.reading = read;
+  bool wait = queue_length(&keeper->output) > 0, read = queue_length(&keeper->output) < OUTPUT_MAX;
+  if (wait == keeper->write_waits && read == keeper->reading) return;
+  keeper->write_waits = wait;
+  keeper->reading = read;
   watch_socket();
 }
 
 void reply_two(enum reply_type type, uint32_t id, const void *head, size_t head_size, const void *tail, size_t tail_size) {
-  if (keeper.socket < 0) return;
+  if (keeper->socket < 0) return;
   struct frame_header header = {(uint32_t)(head_size + tail_size), (uint16_t)type, 0, id};
-  char *at = queue_reserve(&keeper.output, sizeof header + head_size + tail_size);
+  char *at = queue_reserve(&keeper->output, sizeof header + head_size + tail_size);
   if (at == NULL) {
     /* Without memory for an answer the owner would wait for ever; its end of the socket tells it. */
     owner_gone();
@@ -60,7 +59,7 @@ void reply_two(enum reply_type type, uint32_t id, const void *head, size_t head_
   memcpy(at, &header, sizeof header);
   if (head_size > 0) memcpy(at + sizeof header, head, head_size);
   if (tail_size > 0) memcpy(at + sizeof header + head_size, tail, tail_size);
-  keeper.output.end += sizeof header + head_size + tail_size;
+  keeper->output.end += sizeof header + head_size + tail_size;
 }
 
 void reply(enum reply_type type, uint32_t id, const void *payload, size_t size) { reply_two(type, id, payload, size, NULL, 0); }
@@ -73,8 +72,8 @@ void refuse(uint32_t id, int error, const char *problem) {
 static void handle_input(void) {
   struct request request = {0};
   size_t used;
-  while (keeper.socket >= 0) {
-    switch (frame_decode(queue_front(&keeper.input), queue_length(&keeper.input), &request, &used)) {
+  while (keeper->socket >= 0) {
+    switch (frame_decode(queue_front(&keeper->input), queue_length(&keeper->input), &request, &used)) {
       case FRAME_PARTIAL:
         return;
       case FRAME_UNUSABLE:
@@ -84,25 +83,25 @@ static void handle_input(void) {
         return;
       case FRAME_COMPLETE:
         handle_request(&request);
-        if (keeper.socket >= 0) queue_consume(&keeper.input, used);
+        if (keeper->socket >= 0) queue_consume(&keeper->input, used);
     }
   }
 }
 
 void owner_read(void) {
-  if (keeper.socket < 0) return;
-  char *into = queue_reserve(&keeper.input, READ_SIZE);
+  if (keeper->socket < 0) return;
+  char *into = queue_reserve(&keeper->input, READ_SIZE);
   if (into == NULL) {
     owner_gone();
     return;
   }
-  ssize_t got = recv(keeper.socket, into, READ_SIZE, MSG_DONTWAIT);
+  ssize_t got = recv(keeper->socket, into, READ_SIZE, MSG_DONTWAIT);
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
   if (got <= 0) {
     owner_gone();
     return;
   }
-  keeper.input.end += (size_t)got;
+  keeper->input.end += (size_t)got;
   handle_input();
 }
 
@@ -110,18 +109,18 @@ static uint32_t at_most(uint32_t milliseconds, uint32_t bound) { return millisec
 
 /* Every process gets its stop policy, within the bound; those that are starting are not wanted any more. */
 void owner_gone(void) {
-  if (keeper.closing) return;
-  keeper.closing = true;
-  unwatch(keeper.socket);
-  close(keeper.socket);
-  keeper.socket = -1;
-  if (keeper.owner_pidfd >= 0) {
-    unwatch(keeper.owner_pidfd);
-    close(keeper.owner_pidfd);
-    keeper.owner_pidfd = -1;
+  if (keeper->closing) return;
+  keeper->closing = true;
+  unwatch(keeper->socket);
+  close(keeper->socket);
+  keeper->socket = -1;
+  if (keeper->owner_pidfd >= 0) {
+    unwatch(keeper->owner_pidfd);
+    close(keeper->owner_pidfd);
+    keeper->owner_pidfd = -1;
   }
-  uint32_t bound = keeper.options.owner_death_grace;
-  for (uint32_t i = 0; i < keeper.process_capacity; i++) {
+  uint32_t bound = keeper->options.owner_death_grace;
+  for (uint32_t i = 0; i < keeper->process_capacity; i++) {
     struct process *process = process_at(i);
     if (process->id == 0) continue;
     if (process->released) {
@@ -163,27 +162,25 @@ static void read_groups(struct owner_state *state, const char *text) {
   }
 }
 
-static struct owner_state state;
-static bool state_known;
-
-void owner_state_forget(void) { state_known = false; }
+void owner_state_forget(void) { keeper->owner_state_known = false; }
 
 /*
  * Read from the kernel, not told by the owner: one that gave up its privileges must not get them back by way of a keeper that
  * was started before.
  */
 const struct owner_state *owner_state(void) {
-  if (state_known) return &state;
-  state = (struct owner_state){.umask = 022};
+  struct owner_state *state = &keeper->owner_state;
+  if (keeper->owner_state_known) return state;
+  *state = (struct owner_state){.umask = 022};
   char path[32], text[8192];
-  snprintf(path, sizeof path, "/proc/%d/status", keeper.owner);
+  snprintf(path, sizeof path, "/proc/%d/status", keeper->owner);
   if (read_file(path, text, sizeof text) > 0) {
-    state.umask = (int)number_after(text, "\nUmask:", 0, 8);
-    state.uid = number_after(text, "\nUid:", 1, 10);
-    state.gid = number_after(text, "\nGid:", 1, 10);
-    state.identity_changed = state.uid != (uint32_t)geteuid() || state.gid != (uint32_t)getegid();
-    if (state.identity_changed) read_groups(&state, text);
+    state->umask = (int)number_after(text, "\nUmask:", 0, 8);
+    state->uid = number_after(text, "\nUid:", 1, 10);
+    state->gid = number_after(text, "\nGid:", 1, 10);
+    state->identity_changed = state->uid != (uint32_t)geteuid() || state->gid != (uint32_t)getegid();
+    if (state->identity_changed) read_groups(state, text);
   }
-  state_known = true;
-  return &state;
+  keeper->owner_state_known = true;
+  return state;
 }

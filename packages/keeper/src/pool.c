@@ -17,51 +17,62 @@
 /* More idle reapers than this are let go. */
 #define IDLE_MAX 32
 
+#define REAPER_STACK (128 << 10)
+
 struct served {
   pid_t pid;        /* 0: free */
   uint32_t process; /* 0: idle, or a job is on its way to it */
 };
 
-static struct served *served_at(uint32_t slot) { return (struct served *)keeper.slots.at + slot; }
+static struct served *served_at(uint32_t slot) { return (struct served *)keeper->slots.at + slot; }
 
 pid_t slot_pid(int32_t slot) { return slot < 0 ? 0 : served_at((uint32_t)slot)->pid; }
 
-bool pool_is_reaper(pid_t pid) { return map_get(&keeper.slot_by_pid, (uint32_t)pid) != MAP_NONE; }
+bool pool_is_reaper(pid_t pid) { return map_get(&keeper->slot_by_pid, (uint32_t)pid) != MAP_NONE; }
 
 bool pool_has_reapers(void) {
-  for (uint32_t i = 0; i < keeper.slot_limit; i++) {
+  for (uint32_t i = 0; i < keeper->slot_limit; i++) {
     if (served_at(i)->pid != 0 && !atomic_load(&ledger->slots[i].released)) return true;
   }
   return false;
 }
 
 void pool_kill_all(void) {
-  for (uint32_t i = 0; i < keeper.slot_limit; i++) {
+  for (uint32_t i = 0; i < keeper->slot_limit; i++) {
     if (served_at(i)->pid != 0 && !atomic_load(&ledger->slots[i].released)) kill(served_at(i)->pid, SIGKILL);
   }
 }
 
 /* Which reaper has a job that it has not reported yet. */
 int32_t slot_of_starting(uint32_t id) {
-  for (uint32_t i = 0; i < keeper.slot_limit; i++) {
+  for (uint32_t i = 0; i < keeper->slot_limit; i++) {
     if (served_at(i)->pid != 0 && atomic_load(&ledger->slots[i].process) == id) return (int32_t)i;
   }
   return -1;
 }
 
 static int32_t free_slot(void) {
-  static uint32_t from;
-  for (uint32_t i = 0; i < keeper.slot_limit; i++) {
-    uint32_t slot = (from + i) % keeper.slot_limit;
+  for (uint32_t i = 0; i < keeper->slot_limit; i++) {
+    uint32_t slot = (keeper->slot_search + i) % keeper->slot_limit;
     if (served_at(slot)->pid == 0) {
-      from = slot + 1;
+      keeper->slot_search = slot + 1;
       return (int32_t)slot;
     }
   }
-  if (keeper.slot_limit == SLOTS || !memory_grow(&keeper.slots, (keeper.slot_limit + 1) * sizeof(struct served))) return -1;
-  from = 0;
-  atomic_store(&ledger->used, keeper.slot_limit + 1);
-  return (int32_t)keeper.slot_limit++;
+  if (keeper->slot_limit == SLOTS || !memory_grow(&keeper->slots, (keeper->slot_limit + 1) * sizeof(struct served))) return -1;
+  keeper->slot_search = 0;
+  atomic_store(&ledger->used, keeper->slot_limit + 1);
+  return (int32_t)keeper->slot_limit++;
+}
+
+/* Reapers run here, each on its own copy, of which it touches a page or two. */
+static char reaper_stack[REAPER_STACK] __attribute__((aligned(4096)));
+
+static int run_reaper(void *argument) {
+  struct reaper reaper = *(struct reaper *)argument;
+  atomic_store(&ledger->slots[reaper.slot].pid, getpid());
+  if (reaper.group) run_group_reaper(&reaper);
+  run_tree_reaper(&reaper);
 }
 
 static int32_t fork_reaper(bool group) {
@@ -73,24 +84,22 @@ static int32_t fork_reaper(bool group) {
   struct slot *shared = &ledger->slots[slot];
   atomic_store(&shared->process, 0);
   atomic_store(&shared->released, 0);
-  pid_t self = getpid(), pid = fork();
+  /* On the way to the child by a static place: the stack of the keeper is not copied. */
+  static struct reaper start;
+  start = (struct reaper){
+      .slot = (uint32_t)slot,
+      .group = group,
+      .parent = getpid(),
+      .jobs = group ? keeper->group_jobs[1] : keeper->jobs[1],
+      .events = keeper->event_writer,
+      .context = {keeper->owner, keeper->owner_group, keeper->descriptors, -1},
+  };
+  pid_t pid = fork_on(reaper_stack, sizeof reaper_stack, run_reaper, &start);
   if (pid < 0) return -1;
   /* Both sides, so that neither can be killed before the other has told. */
-  if (pid > 0) atomic_store(&shared->pid, pid);
-  if (pid == 0) {
-    atomic_store(&shared->pid, getpid());
-    struct reaper reaper = {
-        .slot = (uint32_t)slot,
-        .keeper = self,
-        .jobs = group ? keeper.group_jobs[1] : keeper.jobs[1],
-        .events = keeper.event_writer,
-        .context = {keeper.owner, keeper.owner_group, keeper.descriptors, -1},
-    };
-    if (group) run_group_reaper(&reaper);
-    run_tree_reaper(&reaper);
-  }
+  atomic_store(&shared->pid, pid);
   *served_at((uint32_t)slot) = (struct served){pid, 0};
-  if (!map_set(&keeper.slot_by_pid, (uint32_t)pid, (uint32_t)slot)) {
+  if (!map_set(&keeper->slot_by_pid, (uint32_t)pid, (uint32_t)slot)) {
     /* A reaper that cannot be told from a stranger is of no use. */
     kill(pid, SIGKILL);
     waitpid(pid, NULL, __WALL);
@@ -104,25 +113,25 @@ static int32_t fork_reaper(bool group) {
 
 bool pool_grow(void) {
   if (fork_reaper(false) < 0) return false;
-  keeper.idle++;
+  keeper->idle++;
   return true;
 }
 
 bool pool_group_reaper(void) {
-  keeper.group_slot = fork_reaper(true);
-  return keeper.group_slot >= 0;
+  keeper->group_slot = fork_reaper(true);
+  return keeper->group_slot >= 0;
 }
 
 /* A reaper waits for its next job. */
 static void became_idle(uint32_t slot) {
-  if ((int32_t)slot == keeper.group_slot) return;
+  if ((int32_t)slot == keeper->group_slot) return;
   served_at(slot)->process = 0;
-  keeper.idle++;
+  keeper->idle++;
 }
 
 static void started(const struct event *event) {
   struct process *process = process_find(event->process);
-  if ((int32_t)event->slot != keeper.group_slot) served_at(event->slot)->process = event->process;
+  if ((int32_t)event->slot != keeper->group_slot) served_at(event->slot)->process = event->process;
   if (process == NULL) {
     /* Given up as lost on its way to a reaper. */
     const struct process unwanted = {.id = event->process, .slot = (int32_t)event->slot};
@@ -194,7 +203,7 @@ static void handle_event(const struct event *event) {
 void pool_read_events(void) {
   struct event events[64];
   for (;;) {
-    ssize_t got = read(keeper.events, events, sizeof events);
+    ssize_t got = read(keeper->events, events, sizeof events);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     for (ssize_t i = 0; i < got / (ssize_t)sizeof *events; i++) handle_event(&events[i]);
@@ -205,34 +214,34 @@ void pool_read_events(void) {
 
 /* Lets idle reapers go that are not likely to be needed again. */
 void pool_retire(void) {
-  int32_t kept = keeper.options.reapers > IDLE_MAX ? (int32_t)keeper.options.reapers : IDLE_MAX;
-  while (keeper.idle > kept) {
+  int32_t kept = keeper->options.reapers > IDLE_MAX ? (int32_t)keeper->options.reapers : IDLE_MAX;
+  while (keeper->idle > kept) {
     if (send_retirement() != 0) return;
-    keeper.idle--;
+    keeper->idle--;
   }
 }
 
 /* What a dead reaper leaves falls to the keeper, which ends it. The owner hears of it at once. */
 static void lose(struct process *process, pid_t reaper) {
-  keeper.adopting = true;
+  keeper->adopting = true;
   uint32_t pid = (uint32_t)reaper;
   if (process->told) reply(REPLY_LOST, process->id, &pid, sizeof pid);
   pending_forget(process->id);
   process->state = STATE_ADOPTED;
   process->slot = -1;
-  set_deadline(process, now_milliseconds() + keeper.options.kill_deadline);
+  set_deadline(process, now_milliseconds() + keeper->options.kill_deadline);
 }
 
 static void reaper_died(uint32_t slot, bool normally) {
   struct served served = *served_at(slot);
   uint32_t taken = atomic_load(&ledger->slots[slot].process);
-  map_remove(&keeper.slot_by_pid, (uint32_t)served.pid);
+  map_remove(&keeper->slot_by_pid, (uint32_t)served.pid);
   *served_at(slot) = (struct served){0, 0};
   atomic_store(&ledger->slots[slot].pid, 0);
-  if ((int32_t)slot == keeper.group_slot) {
-    keeper.group_slot = -1;
-    keeper.adopting = true;
-    for (uint32_t i = 0; i < keeper.process_capacity; i++) {
+  if ((int32_t)slot == keeper->group_slot) {
+    keeper->group_slot = -1;
+    keeper->adopting = true;
+    for (uint32_t i = 0; i < keeper->process_capacity; i++) {
       struct process *process = process_at(i);
       if (process->id != 0 && process->level == LEVEL_GROUP && process->state != STATE_ADOPTED) {
         if (process->slot == (int32_t)slot || process->id == taken) lose(process, served.pid);
@@ -245,9 +254,9 @@ static void reaper_died(uint32_t slot, bool normally) {
     lose(process, served.pid);
   } else if (!normally) {
     /* It was waiting for a job: one less that can take the next. */
-    keeper.idle--;
+    keeper->idle--;
   }
-  if (!normally) keeper.adopting = true;
+  if (!normally) keeper->adopting = true;
 }
 
 void pool_reap(void) {
@@ -256,7 +265,7 @@ void pool_reap(void) {
   for (;;) {
     info.si_pid = 0;
     if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | __WALL) != 0 || info.si_pid == 0) return;
-    uint32_t slot = map_get(&keeper.slot_by_pid, (uint32_t)info.si_pid);
+    uint32_t slot = map_get(&keeper->slot_by_pid, (uint32_t)info.si_pid);
     if (slot == MAP_NONE) continue;
     if (info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED) {
       /* A stopped reaper would leave its process without anybody; killed, its tree falls to the keeper. */
@@ -275,11 +284,11 @@ void pool_adopt(void) {
   struct census census = walk_pass(&strangers);
   pool_reap();
   /* SIGCHLD wakes the loop as well; this is for what was forked during the pass, and ever rarer for what cannot be killed. */
-  keeper.adopt_pause = keeper.adopt_pause < 1000 ? keeper.adopt_pause + 1 + keeper.adopt_pause / 16 : 1000;
+  keeper->adopt_pause = keeper->adopt_pause < 1000 ? keeper->adopt_pause + 1 + keeper->adopt_pause / 16 : 1000;
   if (census.children > 0) return;
-  keeper.adopting = false;
-  keeper.adopt_pause = 0;
-  for (uint32_t i = 0; i < keeper.process_capacity; i++) {
+  keeper->adopting = false;
+  keeper->adopt_pause = 0;
+  for (uint32_t i = 0; i < keeper->process_capacity; i++) {
     struct process *process = process_at(i);
     if (process->id == 0 || process->state != STATE_ADOPTED) continue;
     struct event event = {.kind = EVENT_ENDED, .exited = {.time = now_nanoseconds()}};

@@ -28,7 +28,7 @@ void reaper_begin(struct reaper *reaper, const char *name) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   /* Catchable, so that the reaper can end its tree; SIGKILL would end the reaper alone. */
   prctl(PR_SET_PDEATHSIG, SIGNAL_PARENT_DIED);
-  if (getppid() != reaper->keeper) _exit(0);
+  if (getppid() != reaper->parent) _exit(0);
   /* A child of the same user may kill its reaper, but not bend it with ptrace. */
   prctl(PR_SET_DUMPABLE, 0);
   set_name(name);
@@ -203,5 +203,5 @@ void collect(pid_t pid, struct exited *exited) {
 }
 
 bool is_command(const struct reaper *reaper, pid_t sender, int code) {
-  return code == SI_QUEUE && sender == reaper->keeper && !reaper->orphaned;
+  return code == SI_QUEUE && sender == reaper->parent && !reaper->orphaned;
 }

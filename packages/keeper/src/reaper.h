@@ -16,7 +16,8 @@
 
 struct reaper {
   uint32_t slot;
-  pid_t keeper;
+  bool group;
+  pid_t parent; /* the keeper */
   int jobs;   /* socket: jobs come */
   int events; /* pipe: events leave */
   bool orphaned; /* the keeper is dead */

@@ -182,7 +182,7 @@ static void read_signals(struct group *group) {
     } else if (info[i].ssi_signo == (uint32_t)SIGNAL_COMMAND) {
       if (!is_command(group->reaper, (pid_t)info[i].ssi_pid, info[i].ssi_code)) continue;
       obey(group, (union command){.value = (void *)(uintptr_t)info[i].ssi_ptr});
-    } else if (getppid() != group->reaper->keeper) {
+    } else if (getppid() != group->reaper->parent) {
       group->reaper->orphaned = true;
       end_everything(group);
     }

@@ -137,7 +137,7 @@ static void release(struct tree *tree, bool release) {
 /* The keeper died unless this reaper was released, in which case nobody is obeyed any more and the tree goes on. */
 static void check_parent(struct tree *tree) {
   struct reaper *reaper = tree->reaper;
-  if (getppid() == reaper->keeper) return;
+  if (getppid() == reaper->parent) return;
   reaper->orphaned = true;
   if (!atomic_load(&ledger->slots[reaper->slot].released)) end_tree(tree);
 }

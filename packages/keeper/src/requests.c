@@ -14,15 +14,15 @@
 /* Descriptors that the owner may open and must close: one bit each. */
 void lend(int descriptor) {
   size_t byte = (size_t)descriptor / 8;
-  if (!memory_grow(&keeper.lent, byte + 1)) return;
-  ((uint8_t *)keeper.lent.at)[byte] |= (uint8_t)(1u << (descriptor % 8));
+  if (!memory_grow(&keeper->lent, byte + 1)) return;
+  ((uint8_t *)keeper->lent.at)[byte] |= (uint8_t)(1u << (descriptor % 8));
 }
 
 /* Only what was lent: a number that the owner makes up must not close what the keeper lives on. */
 static void take_back(int32_t descriptor) {
   size_t byte = (size_t)descriptor / 8;
-  if (descriptor < 0 || byte >= keeper.lent.size) return;
-  uint8_t *bits = (uint8_t *)keeper.lent.at + byte, bit = (uint8_t)(1u << (descriptor % 8));
+  if (descriptor < 0 || byte >= keeper->lent.size) return;
+  uint8_t *bits = (uint8_t *)keeper->lent.at + byte, bit = (uint8_t)(1u << (descriptor % 8));
   if ((*bits & bit) == 0) return;
   *bits &= (uint8_t)~bit;
   close(descriptor);
@@ -30,58 +30,49 @@ static void take_back(int32_t descriptor) {
 
 static void greet(const struct request *request) {
   const struct hello *hello = &request->hello;
-  if (keeper.greeted) {
+  if (keeper->greeted) {
     refuse(request->id, EALREADY, "a second hello");
     return;
   }
   if (hello->version == PROTOCOL_VERSION) {
-    keeper.greeted = true;
-    keeper.options = *hello;
-    if (keeper.options.reapers > SLOTS / 2) keeper.options.reapers = SLOTS / 2;
+    keeper->greeted = true;
+    keeper->options = *hello;
+    if (keeper->options.reapers > SLOTS / 2) keeper->options.reapers = SLOTS / 2;
     atomic_store(&ledger->owner_death_grace, hello->owner_death_grace);
   }
   uint32_t features = 0;
-  if (keeper.owner_pidfd >= 0) features |= FEATURE_PIDFD;
+  if (keeper->owner_pidfd >= 0) features |= FEATURE_PIDFD;
   if (kernel_lists_children()) features |= FEATURE_CHILDREN;
   if (raise_priority()) {
     features |= FEATURE_REALTIME;
     restore_priority();
   }
   /* Also for another version: the owner can say which one it has found. */
-  struct ready ready = {PROTOCOL_VERSION, (uint32_t)getpid(), (uint32_t)keeper.guard, features, now_nanoseconds()};
+  struct ready ready = {PROTOCOL_VERSION, (uint32_t)getpid(), (uint32_t)keeper->guard, features, now_nanoseconds()};
   reply(REPLY_READY, request->id, &ready, sizeof ready);
 }
 
-/* Signals on their way to a reaper, whose answer names them by number. */
-#define PENDING 4096
-static struct {
-  uint32_t process, request;
-} pending[PENDING];
-static uint32_t pending_count;
-
 uint16_t pending_signal(uint32_t process, uint32_t request) {
-  static uint16_t last;
-  for (int i = 0; i < PENDING; i++) {
-    last = (uint16_t)((last + 1) % PENDING);
-    if (last == 0 || pending[last].process != 0) continue;
-    pending[last].process = process;
-    pending[last].request = request;
-    pending_count++;
-    return last;
+  for (int i = 0; i < PENDING_MAX; i++) {
+    uint32_t next = keeper->last_pending = (keeper->last_pending + 1) % PENDING_MAX;
+    if (next == 0 || keeper->pending[next].process != 0) continue;
+    keeper->pending[next] = (struct pending){process, request};
+    keeper->pending_count++;
+    return (uint16_t)next;
   }
   return 0;
 }
 
 void pending_answer(uint16_t sequence, uint32_t error) {
-  if (sequence >= PENDING || pending[sequence].process == 0) return;
-  reply(REPLY_DONE, pending[sequence].request, &error, sizeof error);
-  pending[sequence].process = 0;
-  pending_count--;
+  if (sequence >= PENDING_MAX || keeper->pending[sequence].process == 0) return;
+  reply(REPLY_DONE, keeper->pending[sequence].request, &error, sizeof error);
+  keeper->pending[sequence].process = 0;
+  keeper->pending_count--;
 }
 
 void pending_forget(uint32_t process) {
-  for (uint16_t i = 1; i < PENDING && pending_count > 0; i++) {
-    if (pending[i].process == process) pending_answer(i, ESRCH);
+  for (uint16_t i = 1; i < PENDING_MAX && keeper->pending_count > 0; i++) {
+    if (keeper->pending[i].process == process) pending_answer(i, ESRCH);
   }
 }
 
@@ -114,10 +105,10 @@ static void close_lent(const struct request *request) {
 }
 
 static void keep_environment(const struct request *request) {
-  queue_consume(&keeper.environment, queue_length(&keeper.environment));
-  keeper.environment_count = 0;
-  if (queue_append(&keeper.environment, request->environment.strings, request->environment.size)) {
-    keeper.environment_count = request->environment.count;
+  queue_consume(&keeper->environment, queue_length(&keeper->environment));
+  keeper->environment_count = 0;
+  if (queue_append(&keeper->environment, request->environment.strings, request->environment.size)) {
+    keeper->environment_count = request->environment.count;
   }
 }
 
@@ -126,7 +117,7 @@ void handle_request(const struct request *request) {
     refuse(request->id, EINVAL, request->problem);
     return;
   }
-  if (!keeper.greeted && request->type != REQUEST_HELLO) {
+  if (!keeper->greeted && request->type != REQUEST_HELLO) {
     refuse(request->id, EPROTO, "a request before hello");
     return;
   }

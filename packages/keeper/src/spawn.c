@@ -23,8 +23,6 @@ struct waiting {
   uint32_t process, size, fd_count, group;
 };
 
-static struct queue job_bytes, waiting_jobs;
-
 struct fd_set_up {
   int pass[JOB_FDS + 1]; /* to the reaper; all of them are the keeper's to close */
   uint32_t count;
@@ -53,9 +51,9 @@ static int add_pipe(struct fd_set_up *set_up, const struct spawn_fd *fd) {
 }
 
 static int owner_descriptor(uint32_t number) {
-  if (number < 3) return duplicate(keeper.streams[number]);
+  if (number < 3) return duplicate(keeper->streams[number]);
   /* Permitted for root, and where the kernel lets a process look into others of its user. */
-  int descriptor = keeper.owner_pidfd < 0 ? -1 : get_fd_of(keeper.owner_pidfd, (int)number);
+  int descriptor = keeper->owner_pidfd < 0 ? -1 : get_fd_of(keeper->owner_pidfd, (int)number);
   return descriptor;
 }
 
@@ -103,15 +101,15 @@ static bool is_changed(const struct spawn_request *request, const char *variable
 static bool append_environment(const struct spawn_request *request, uint32_t *count) {
   *count = 0;
   if (!(request->head.flags & SPAWN_CLEAR_ENVIRONMENT)) {
-    const char *variable = queue_front(&keeper.environment);
+    const char *variable = queue_front(&keeper->environment);
     if (request->head.envc == 0) {
-      *count = keeper.environment_count;
-      if (!queue_append(&job_bytes, variable, queue_length(&keeper.environment))) return false;
+      *count = keeper->environment_count;
+      if (!queue_append(&keeper->job_bytes, variable, queue_length(&keeper->environment))) return false;
     } else {
-      for (uint32_t i = 0; i < keeper.environment_count; i++) {
+      for (uint32_t i = 0; i < keeper->environment_count; i++) {
         size_t size = strlen(variable) + 1;
         if (!is_changed(request, variable)) {
-          if (!queue_append(&job_bytes, variable, size)) return false;
+          if (!queue_append(&keeper->job_bytes, variable, size)) return false;
           (*count)++;
         }
         variable += size;
@@ -122,7 +120,7 @@ static bool append_environment(const struct spawn_request *request, uint32_t *co
   for (uint32_t i = 0; i < request->head.envc; i++) {
     size_t size = strlen(change) + 1;
     if (change[name_length(change)] == '=') {
-      if (!queue_append(&job_bytes, change, size)) return false;
+      if (!queue_append(&keeper->job_bytes, change, size)) return false;
       (*count)++;
     }
     change += size;
@@ -130,13 +128,13 @@ static bool append_environment(const struct spawn_request *request, uint32_t *co
   return true;
 }
 
-static struct job *job_of(void) { return (struct job *)(void *)queue_front(&job_bytes); }
+static struct job *job_of(void) { return (struct job *)(void *)queue_front(&keeper->job_bytes); }
 
 static bool append_identity(const struct owner_state *owner) {
   static const char padding[4];
-  size_t size = queue_length(&job_bytes);
-  if (!queue_append(&job_bytes, padding, (4 - size % 4) % 4)) return false;
-  if (!queue_append(&job_bytes, owner->groups, owner->group_count * sizeof *owner->groups)) return false;
+  size_t size = queue_length(&keeper->job_bytes);
+  if (!queue_append(&keeper->job_bytes, padding, (4 - size % 4) % 4)) return false;
+  if (!queue_append(&keeper->job_bytes, owner->groups, owner->group_count * sizeof *owner->groups)) return false;
   job_of()->changes_identity = 1;
   job_of()->uid = owner->uid;
   job_of()->gid = owner->gid;
@@ -158,18 +156,18 @@ static bool build_job(uint32_t id, const struct spawn_request *request, const st
       .filec = head->filec,
       .fd_count = head->fd_count,
   };
-  queue_consume(&job_bytes, queue_length(&job_bytes));
-  if (!queue_append(&job_bytes, &job, sizeof job)) return false;
-  if (!queue_append(&job_bytes, fds, head->fd_count * sizeof *fds)) return false;
-  size_t before = queue_length(&job_bytes);
+  queue_consume(&keeper->job_bytes, queue_length(&keeper->job_bytes));
+  if (!queue_append(&keeper->job_bytes, &job, sizeof job)) return false;
+  if (!queue_append(&keeper->job_bytes, fds, head->fd_count * sizeof *fds)) return false;
+  size_t before = queue_length(&keeper->job_bytes);
   uint32_t envc;
-  if (!queue_append(&job_bytes, request->strings, (size_t)(request->changes - request->strings))) return false;
+  if (!queue_append(&keeper->job_bytes, request->strings, (size_t)(request->changes - request->strings))) return false;
   if (!append_environment(request, &envc)) return false;
-  if (!queue_append(&job_bytes, request->files, (size_t)(request->end - request->files))) return false;
+  if (!queue_append(&keeper->job_bytes, request->files, (size_t)(request->end - request->files))) return false;
   job_of()->envc = envc;
-  job_of()->string_size = (uint32_t)(queue_length(&job_bytes) - before);
+  job_of()->string_size = (uint32_t)(queue_length(&keeper->job_bytes) - before);
   if (owner->identity_changed && !append_identity(owner)) return false;
-  job_of()->size = (uint32_t)queue_length(&job_bytes);
+  job_of()->size = (uint32_t)queue_length(&keeper->job_bytes);
   return true;
 }
 
@@ -213,14 +211,14 @@ static void close_all(const int *fds, uint32_t count) {
 bool jobs_taken(void) {
   int unread = 0;
   /* Also known as SIOCOUTQ, in a header of the kernel that musl comes without. */
-  return ioctl(keeper.jobs[0], TIOCOUTQ, &unread) == 0 && unread == 0;
+  return ioctl(keeper->jobs[0], TIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
 enum handing { HANDED, LATER, REFUSED };
 
 /* `error` tells why a job was refused. */
 static enum handing find_reaper(bool group, int *forks, int *error) {
-  if (group ? keeper.group_slot >= 0 : keeper.idle > 0) return HANDED;
+  if (group ? keeper->group_slot >= 0 : keeper->idle > 0) return HANDED;
   if ((*forks)-- <= 0) return LATER;
   if (group ? pool_group_reaper() : pool_grow()) return HANDED;
   *error = errno;
@@ -231,41 +229,41 @@ static enum handing hand_over(bool group, const char *bytes, size_t size, const 
                               int *error) {
   enum handing found = find_reaper(group, forks, error);
   if (found != HANDED) return found;
-  *error = send_job(group ? keeper.group_jobs[0] : keeper.jobs[0], bytes, size, fds, fd_count);
+  *error = send_job(group ? keeper->group_jobs[0] : keeper->jobs[0], bytes, size, fds, fd_count);
   if (*error == EAGAIN) return LATER;
   if (*error != 0) return REFUSED;
-  if (!group) keeper.idle--;
+  if (!group) keeper->idle--;
   return HANDED;
 }
 
 int send_retirement(void) {
   const struct job retire = {.kind = JOB_RETIRE, .size = sizeof retire};
-  return send_job(keeper.jobs[0], (const char *)&retire, sizeof retire, NULL, 0);
+  return send_job(keeper->jobs[0], (const char *)&retire, sizeof retire, NULL, 0);
 }
 
 static bool keep_waiting(uint32_t id, bool group, const struct fd_set_up *set_up, size_t size) {
   struct waiting waiting = {id, (uint32_t)size, set_up->count, group};
-  size_t before = queue_length(&waiting_jobs);
-  if (queue_append(&waiting_jobs, &waiting, sizeof waiting) &&
-      queue_append(&waiting_jobs, set_up->pass, set_up->count * sizeof(int)) &&
-      queue_append(&waiting_jobs, queue_front(&job_bytes), size)) {
+  size_t before = queue_length(&keeper->waiting_jobs);
+  if (queue_append(&keeper->waiting_jobs, &waiting, sizeof waiting) &&
+      queue_append(&keeper->waiting_jobs, set_up->pass, set_up->count * sizeof(int)) &&
+      queue_append(&keeper->waiting_jobs, queue_front(&keeper->job_bytes), size)) {
     return true;
   }
-  waiting_jobs.end = waiting_jobs.start + before;
+  keeper->waiting_jobs.end = keeper->waiting_jobs.start + before;
   return false;
 }
 
-bool jobs_wait(void) { return queue_length(&waiting_jobs) > 0; }
+bool jobs_wait(void) { return queue_length(&keeper->waiting_jobs) > 0; }
 
 void send_waiting_jobs(void) {
-  if (keeper.finishing) return;
+  if (keeper->finishing) return;
   int forks = FORKS_AT_ONCE;
-  while (keeper.idle < 0 && forks-- > 0 && pool_grow()) continue;
+  while (keeper->idle < 0 && forks-- > 0 && pool_grow()) continue;
   while (jobs_wait()) {
     struct waiting waiting;
-    memcpy(&waiting, queue_front(&waiting_jobs), sizeof waiting);
+    memcpy(&waiting, queue_front(&keeper->waiting_jobs), sizeof waiting);
     int fds[JOB_FDS + 1];
-    const char *at = queue_front(&waiting_jobs) + sizeof waiting;
+    const char *at = queue_front(&keeper->waiting_jobs) + sizeof waiting;
     memcpy(fds, at, waiting.fd_count * sizeof(int));
     at += waiting.fd_count * sizeof(int);
     struct process *process = process_find(waiting.process);
@@ -277,7 +275,7 @@ void send_waiting_jobs(void) {
     if (handing == LATER) return;
     if (handing == REFUSED && process != NULL) fail_spawn(process, STEP_HELPER, error, -1);
     close_all(fds, waiting.fd_count);
-    queue_consume(&waiting_jobs, sizeof waiting + waiting.fd_count * sizeof(int) + waiting.size);
+    queue_consume(&keeper->waiting_jobs, sizeof waiting + waiting.fd_count * sizeof(int) + waiting.size);
   }
 }
 
@@ -294,8 +292,7 @@ static int set_up_all(const struct spawn_request *request, struct fd_set_up *set
 
 static bool keep_lent(struct process *process, const struct fd_set_up *set_up) {
   size_t size = set_up->lent_count * sizeof *process->lent;
-  if (size == 0) return true;
-  process->lent = malloc(size);
+  process->lent = size <= sizeof process->few ? process->few : malloc(size);
   if (process->lent == NULL) return false;
   memcpy(process->lent, set_up->lent, size);
   process->lent_count = set_up->lent_count;
@@ -306,7 +303,7 @@ static bool keep_lent(struct process *process, const struct fd_set_up *set_up) {
 static int make_small(struct fd_set_up *set_up, size_t *size) {
   if (*size <= JOB_INLINE) return 0;
   job_of()->in_memory = 1;
-  int file = in_memory_file(queue_front(&job_bytes), *size);
+  int file = in_memory_file(queue_front(&keeper->job_bytes), *size);
   if (file < 0) return errno;
   memmove(set_up->pass + 1, set_up->pass, set_up->count * sizeof(int));
   set_up->pass[0] = file;
@@ -316,11 +313,11 @@ static int make_small(struct fd_set_up *set_up, size_t *size) {
 }
 
 static void hand_over_or_wait(struct process *process, struct fd_set_up *set_up, bool group) {
-  size_t size = queue_length(&job_bytes);
+  size_t size = queue_length(&keeper->job_bytes);
   int forks = FORKS_AT_ONCE, error = make_small(set_up, &size);
   enum handing handing = error != 0 ? REFUSED : LATER;
   if (error == 0 && !jobs_wait()) {
-    handing = hand_over(group, queue_front(&job_bytes), size, set_up->pass, set_up->count, &forks, &error);
+    handing = hand_over(group, queue_front(&keeper->job_bytes), size, set_up->pass, set_up->count, &forks, &error);
   }
   if (handing == LATER) {
     if (keep_waiting(process->id, group, set_up, size)) return;
@@ -357,6 +354,6 @@ void spawn(uint32_t id, const struct spawn_request *request) {
     fail_spawn(process, STEP_DESCRIPTOR, error, set_up.target);
     return;
   }
-  set_deadline(process, now_milliseconds() + keeper.options.spawn_deadline);
+  set_deadline(process, now_milliseconds() + keeper->options.spawn_deadline);
   hand_over_or_wait(process, &set_up, process->level == LEVEL_GROUP);
 }

@@ -48,7 +48,7 @@ void begin_kill(struct process *process) {
 void confirm_walk(struct process *process) {
   if (process->state != STATE_KILLING || process->walking) return;
   process->walking = true;
-  set_deadline(process, now_milliseconds() + keeper.options.kill_deadline);
+  set_deadline(process, now_milliseconds() + keeper->options.kill_deadline);
 }
 
 /* What has not been reported as started is failed as soon as its reaper can tell. */
@@ -143,8 +143,8 @@ static void pass_kill_deadline(struct process *process, int64_t now) {
 }
 
 void pass_deadlines(int64_t now) {
-  while (keeper.first_deadline != NO_RECORD) {
-    struct process *process = process_at(keeper.first_deadline);
+  while (keeper->first_deadline != NO_RECORD) {
+    struct process *process = process_at(keeper->first_deadline);
     if (process->deadline > now) return;
     set_deadline(process, 0);
     switch ((enum process_state)process->state) {

@@ -79,6 +79,19 @@ void restore_priority(void) {
   syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &param);
 }
 
+pid_t fork_on(void *stack, size_t size, int (*run)(void *), void *argument) {
+#if defined(__SANITIZE_ADDRESS__) || defined(NURSERY_PLAIN_FORK)
+  /* The sanitizers know the stack of a thread by its bounds. */
+  (void)stack;
+  (void)size;
+  pid_t pid = fork();
+  if (pid == 0) _exit(run(argument));
+  return pid;
+#else
+  return clone(run, (char *)stack + size, SIGCHLD, argument);
+#endif
+}
+
 ssize_t read_file(const char *path, char *into, size_t size) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return -1;

@@ -37,6 +37,12 @@ void block_all_signals(void);
 bool raise_priority(void);
 void restore_priority(void);
 
+/*
+ * A fork that goes on in `run` on a stack of its own, which must be as large as that. The parent's own stack need not be copied
+ * then. -1 on failure.
+ */
+pid_t fork_on(void *stack, size_t size, int (*run)(void *), void *argument);
+
 /* Reads a small file of /proc whole into `into`, NUL-terminated. Its length, or -1. */
 ssize_t read_file(const char *path, char *into, size_t size);
 
