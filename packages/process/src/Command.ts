@@ -3,91 +3,61 @@
  *
  * A command is immutable plain data and has no effects; `Process.spawn` and its relatives start it. Its four type parameters
  * say what stdin, stdout, stderr and the further descriptors are connected to, and so which streams the running process has.
+ *
+ * **Gotchas**
+ *
+ * - No shell is involved unless the option `shell` asks for one: `*`, `$HOME` and `|` are ordinary characters of an argument.
+ * - Environment, working directory and umask of this program are those at the time of the start, not of `make`.
+ * - A command is not checked when it is made; {@link validate} does it, and every start does that first.
  */
 import * as Duration from "effect/Duration"
-import { dual } from "effect/Function"
 import type { Pipeable } from "effect/Pipeable"
 import type { PlatformError } from "effect/PlatformError"
-import type * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
 import * as construct from "./internal/command/construct.ts"
+import type {
+  Containment,
+  Env,
+  Options,
+  Reach,
+  Session,
+  StopOptions,
+  StopPolicy,
+  Word
+} from "./internal/command/options.ts"
 import * as schema from "./internal/command/schema.ts"
 import * as translate from "./internal/command/translate.ts"
 import * as validation from "./internal/command/validate.ts"
 import * as value from "./internal/command/value.ts"
-import type * as CommandLine from "./internal/commandLine.ts"
+import type { StandardCommand, TemplateExpression } from "./internal/commandLine.ts"
 import type { InvalidArgument, Unsupported } from "./ProcessError.ts"
 import type * as Signal from "./Signal.ts"
 import type * as Stdio from "./Stdio.ts"
 
-/**
- * One argument: a string, or a `Redacted` one, which never shows in errors, logs or spans.
- */
-export type Word = string | Redacted.Redacted<string>
+export {
+  clearEnv,
+  containment,
+  cwd,
+  env,
+  fds,
+  session,
+  shell,
+  stderr,
+  stdin,
+  stdout,
+  stop,
+  successCodes,
+  umask
+} from "./internal/command/combinators.ts"
+export type { Containment, Env, Options, Reach, Session, StopOptions, StopPolicy, Word }
 
 /**
- * Changes to the environment: a value sets a variable, `undefined` removes it.
- */
-export type Env = { readonly [name: string]: string | Redacted.Redacted<string> | undefined }
-
-/**
- * Whom a signal reaches: the process itself, its process group, or everything descended from it.
- */
-export type Reach = "leader" | "group" | "tree"
-
-/**
- * How a process is ended: `signal` is sent to whom `to` says, and what is still there after `grace` gets SIGKILL.
- */
-export interface StopOptions {
-  readonly signal?: Signal.Signal | undefined
-  readonly grace?: Duration.Input | undefined
-  readonly to?: Reach | undefined
-}
-
-/**
- * How a process is ended, with nothing left to fill in.
- */
-export interface StopPolicy {
-  readonly signal: Signal.Signal
-  readonly grace: Duration.Duration
-  readonly to: Reach
-}
-
-/**
- * The level of containment, see `docs/guarantees.md`.
- */
-export type Containment = "tree" | "group" | "pid-namespace" | "cgroup"
-
-/**
- * Where the process belongs: `"new"`, leader of a new session; `"group"`, leader of a new process group in the session of this
- * program; `"owner"`, in the process group of this program.
- */
-export type Session = "new" | "group" | "owner"
-
-/**
- * The options of a command.
- */
-export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Output, Fds = Stdio.Descriptors> {
-  readonly cwd?: string | undefined
-  readonly env?: Env | undefined
-  readonly clearEnv?: boolean | undefined
-  readonly shell?: boolean | string | undefined
-  readonly stdin?: In | undefined
-  readonly stdout?: Out | undefined
-  readonly stderr?: Err | undefined
-  readonly fds?: (Fds & Stdio.CheckDescriptors<Fds>) | undefined
-  readonly stop?: StopOptions | undefined
-  readonly successCodes?: ReadonlyArray<number> | undefined
-  readonly containment?: Containment | undefined
-  readonly umask?: number | undefined
-  readonly session?: Session | undefined
-}
-
-/**
- * A description of a process to start.
+ * A description of a process to start. Without type parameters: any command.
+ *
+ * The fields are the options with their defaults filled in; `stop` alone keeps what was said, see {@link stopPolicy}.
  */
 export interface Command<
   out In = Stdio.Input,
@@ -114,12 +84,12 @@ export interface Command<
 }
 
 /**
- * A command that can be encoded: nothing of it lives in this program.
+ * A command that can be encoded, as far as types can tell: nothing of it lives in this program.
  */
 export type Plain = Command<Stdio.PlainInput, Stdio.PlainOutput, Stdio.PlainOutput, Stdio.PlainDescriptors>
 
 /**
- * The encoded form of a plain command: JSON, without what has its default.
+ * The encoded form of a plain command: JSON, without the options that have their default.
  */
 export interface Encoded {
   readonly program: string
@@ -135,7 +105,7 @@ export interface Encoded {
   readonly fds?: { readonly [descriptor: string]: EncodedInput | EncodedOutput | "pipe-in" }
   readonly stop?: {
     readonly signal?: Signal.Signal
-    /** A number and a unit, as in `"30 seconds"`. */
+    /** A number and a unit, as in `"30 seconds"` or `"1500 millis"`, or `"Infinity"`. */
     readonly grace?: string
     readonly to?: Reach
   }
@@ -150,7 +120,29 @@ type EncodedInput = "null" | "inherit" | "pipe" | { readonly _tag: "Read"; reado
 type EncodedOutput = "null" | "inherit" | "pipe" | { readonly _tag: "Append" | "Truncate"; readonly path: string }
 
 /**
- * The Schema of plain commands.
+ * The Schema of plain commands, those without a Stream or a Sink: they can be encoded, sent and stored.
+ *
+ * **Details**
+ *
+ * Both ways the command is checked as by {@link validate}. Errors name the option, and never contain a value of it.
+ *
+ * **Gotchas**
+ *
+ * A command with a `Redacted` argument or variable cannot be encoded: the encoded form would be the secret. Pass secrets
+ * through the environment of the side that decodes.
+ *
+ * **Example** (A command as JSON)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ * import * as Schema from "effect/Schema"
+ * import assert from "node:assert/strict"
+ *
+ * const command = Command.make("sort", ["-u"], { stdout: "pipe", stop: { grace: "30 seconds" } })
+ * const json = Schema.encodeSync(Schema.fromJsonString(Command.Command))(command)
+ *
+ * assert.equal(json, '{"program":"sort","args":["-u"],"stdout":"pipe","stop":{"grace":"30000 millis"}}')
+ * ```
  */
 export const Command: Schema.Codec<Plain, Encoded> = schema.CommandSchema
 
@@ -159,10 +151,38 @@ export const Command: Schema.Codec<Plain, Encoded> = schema.CommandSchema
  */
 export const isCommand: (u: unknown) => u is Command = value.isCommand
 
-type Template = readonly [strings: TemplateStringsArray, ...values: ReadonlyArray<CommandLine.TemplateExpression>]
+type Template = readonly [strings: TemplateStringsArray, ...values: ReadonlyArray<TemplateExpression>]
 
 /**
- * Makes a command.
+ * Makes a command, from a template, from options and a template, or from a program and a list of arguments.
+ *
+ * **Details**
+ *
+ * A template is split into words as a POSIX shell does it, by Effect's `CommandLine`: quotes group, and each `${}` is one word or
+ * a part of one, whatever it contains. An array that stands alone is one word per element. Words that contain a `Redacted` are
+ * `Redacted`.
+ *
+ * With the option `shell` a template is the script, as it is written.
+ *
+ * **Gotchas**
+ *
+ * - Shell syntax in a template (`|`, `$HOME`, `*`, `~`) throws a `CommandLineError`: quote it, or pass it in a `${}`.
+ * - So do a `${}` in a template for a `shell`, whose quoting depends on the shell, and a `Redacted` program.
+ *
+ * **Example** (Three ways to write it)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ * import assert from "node:assert/strict"
+ *
+ * const message = "it's done"
+ * const one = Command.make`git commit -m ${message}`
+ * const two = Command.make({ cwd: "/tmp", stdout: "pipe" })`git log --oneline`
+ * const three = Command.make("git", ["commit", "-m", message], { stdout: "pipe" })
+ *
+ * assert.deepEqual(one.args, three.args)
+ * assert.equal(two.stdout, "pipe")
+ * ```
  */
 export const make: {
   (...template: Template): Command<"null", "inherit", "inherit", {}>
@@ -174,6 +194,7 @@ export const make: {
   >(
     options: Options<In, Out, Err, Fds>
   ): (...template: Template) => Command<In, Out, Err, Fds>
+  // The list form is the last one, because the compiler explains the mismatch with the last one only.
   <
     const In extends Stdio.Input = "null",
     const Out extends Stdio.Output = "inherit",
@@ -187,26 +208,68 @@ export const make: {
 } = construct.make
 
 /**
- * The command as a line to paste into a shell: program and arguments, quoted.
+ * The command as a line to read, or to paste into a POSIX shell: program and arguments, quoted where it is needed.
+ *
+ * This is how a command appears in errors, logs and spans. A `Redacted` argument is shown as `<redacted>`, and control characters
+ * as escapes, so a line with one of these does not run as it is. Environment and working directory are not part of it. A command
+ * with the option `shell` is shown as the shell and its `-c`.
+ *
+ * **Example** (A command with a secret)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ * import * as Redacted from "effect/Redacted"
+ * import assert from "node:assert/strict"
+ *
+ * const command = Command.make("curl", ["-u", Redacted.make("me:secret"), "https://example.org/a b"])
+ *
+ * assert.equal(Command.display(command), "curl -u <redacted> 'https://example.org/a b'")
+ * ```
  */
-export const display = (self: Command): string => value.display(self)
+export const display: (self: Command) => string = value.display
 
 /**
- * What no process can have.
+ * What is wrong with a command that no process could be started from: which option, and why.
+ *
+ * Every start does this first and fails with a `SpawnError` of the reason `InvalidArgument`. It finds NUL characters, an empty
+ * program or working directory, names of variables that are empty or contain `=`, numbers that are no descriptors or no exit
+ * codes, a grace period that is negative or NaN, `shell` together with arguments, and values of the wrong type from untyped code.
+ * It does not look at the file system.
+ *
+ * **Example** (A descriptor that is given twice)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ * import * as Result from "effect/Result"
+ * import assert from "node:assert/strict"
+ *
+ * const fds: Record<number, "pipe"> = { 1: "pipe" }
+ * const result = Command.validate(Command.make("ls", [], { fds }))
+ *
+ * assert(Result.isFailure(result))
+ * assert.equal(result.failure.message, "fds[1] is given twice: descriptor 1 is the option stdout")
+ * ```
  */
-export const validate = (self: Command): Result.Result<void, InvalidArgument> => validation.validate(self)
+export const validate: (self: Command) => Result.Result<void, InvalidArgument> = validation.validate
 
 /**
- * How a process of this command is ended, with defaults filled in.
+ * How a process is ended where the command does not say it: SIGTERM to its process group, SIGKILL to everything after 2 seconds.
+ */
+export const defaultStop: StopPolicy = { signal: "SIGTERM", grace: Duration.seconds(2), to: "group" }
+
+/**
+ * How a process of this command is ended: its option `stop`, filled in from {@link defaultStop}. Throws for a grace period that
+ * {@link validate} finds to be none.
  */
 export const stopPolicy = (self: Command): StopPolicy => ({
-  signal: self.stop.signal ?? "SIGTERM",
-  grace: Duration.fromInputUnsafe(self.stop.grace ?? "2 seconds"),
-  to: self.stop.to ?? "group"
+  signal: self.stop.signal ?? defaultStop.signal,
+  grace: self.stop.grace === undefined ? defaultStop.grace : Duration.fromInputUnsafe(self.stop.grace),
+  to: self.stop.to ?? defaultStop.to
 })
 
 /**
- * The command that a command of `effect/process` becomes.
+ * What a command of `effect/process` becomes. What it is connected to is known only when the program runs, so its process has no
+ * streams until {@link stdin}, {@link stdout} or {@link stderr} say so.
  */
 export type FromChildProcess = Command<
   "null" | "inherit" | "pipe" | Stream.Stream<Uint8Array, PlatformError>,
@@ -222,147 +285,32 @@ export type FromChildProcess = Command<
 >
 
 /**
- * Translates a command of `effect/process`.
+ * Translates a command of `effect/process`, with the defaults of that module: all streams are pipes, and `env` replaces the
+ * inherited environment unless `extendEnv` is set.
+ *
+ * **Details**
+ *
+ * `killSignal` and `forceKillAfter` become `stop`; without `forceKillAfter` the process gets SIGKILL after the grace period of
+ * {@link defaultStop}, where `effect/process` waits for ever. `detached: false` becomes the session `"owner"`.
+ *
+ * Fails with `Unsupported` for a piped command, a duplex descriptor, `endOnDone: false` and signals that Linux does not have. To
+ * run such commands under the guarantees of a nursery, provide `Nursery.layerChildProcessSpawner` to them instead.
+ *
+ * **Example** (Adding a containment level to a command of `effect/process`)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ * import * as Result from "effect/Result"
+ * import { ChildProcess } from "effect/process"
+ * import assert from "node:assert/strict"
+ *
+ * const command = Command.fromChildProcess(ChildProcess.make("sleep", ["60"])).pipe(
+ *   Result.map(Command.containment("group")),
+ *   Result.getOrThrow
+ * )
+ *
+ * assert.equal(Command.display(command), "sleep 60")
+ * ```
  */
-export const fromChildProcess = (command: CommandLine.StandardCommand): Result.Result<FromChildProcess, Unsupported> =>
-  translate.fromChildProcess(command)
-
-/**
- * Sets what stdin is connected to.
- */
-export const stdin: {
-  <const In extends Stdio.Input>(
-    stdin: In
-  ): <X, Out, Err, Fds>(self: Command<X, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <X, Out, Err, Fds, const In extends Stdio.Input>(
-    self: Command<X, Out, Err, Fds>,
-    stdin: In
-  ): Command<In, Out, Err, Fds>
-} = dual(2, <X, In, Out, Err, Fds>(self: Command<X, Out, Err, Fds>, stdin: In) => value.make({ ...self, stdin }))
-
-/**
- * Sets what stdout is connected to.
- */
-export const stdout: {
-  <const Out extends Stdio.Output>(
-    stdout: Out
-  ): <In, X, Err, Fds>(self: Command<In, X, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, X, Err, Fds, const Out extends Stdio.Output>(
-    self: Command<In, X, Err, Fds>,
-    stdout: Out
-  ): Command<In, Out, Err, Fds>
-} = dual(2, <X, In, Out, Err, Fds>(self: Command<In, X, Err, Fds>, stdout: Out) => value.make({ ...self, stdout }))
-
-/**
- * Sets what stderr is connected to.
- */
-export const stderr: {
-  <const Err extends Stdio.Output>(
-    stderr: Err
-  ): <In, Out, X, Fds>(self: Command<In, Out, X, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, X, Fds, const Err extends Stdio.Output>(
-    self: Command<In, Out, X, Fds>,
-    stderr: Err
-  ): Command<In, Out, Err, Fds>
-} = dual(2, <X, In, Out, Err, Fds>(self: Command<In, Out, X, Fds>, stderr: Err) => value.make({ ...self, stderr }))
-
-/**
- * Adds descriptors, from 3 on, to those that the command has.
- */
-export const fds: {
-  <const Added extends Stdio.Descriptors>(
-    fds: Added & Stdio.CheckDescriptors<Added>
-  ): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Stdio.MergeDescriptors<Fds, Added>>
-  <In, Out, Err, Fds, const Added extends Stdio.Descriptors>(
-    self: Command<In, Out, Err, Fds>,
-    fds: Added & Stdio.CheckDescriptors<Added>
-  ): Command<In, Out, Err, Stdio.MergeDescriptors<Fds, Added>>
-} = dual(2, <In, Out, Err, Fds, Added extends Stdio.Descriptors>(self: Command<In, Out, Err, Fds>, fds: Added) =>
-  value.make({ ...self, fds: { ...self.fds, ...fds } })
-)
-
-/**
- * Sets the working directory.
- */
-export const cwd: {
-  (cwd: string): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, cwd: string): Command<In, Out, Err, Fds>
-} = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, cwd: string) => value.make({ ...self, cwd }))
-
-/**
- * Changes the environment further.
- */
-export const env: {
-  (env: Env): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, env: Env): Command<In, Out, Err, Fds>
-} = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, env: Env) =>
-  value.make({ ...self, env: { ...self.env, ...env } })
-)
-
-/**
- * Sets whether the process starts with an empty environment.
- */
-export const clearEnv: {
-  (clearEnv: boolean): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, clearEnv: boolean): Command<In, Out, Err, Fds>
-} = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, clearEnv: boolean) =>
-  value.make({ ...self, clearEnv })
-)
-
-/**
- * Sets whether the program is a script for a shell.
- */
-export const shell: {
-  (shell: boolean | string): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, shell: boolean | string): Command<In, Out, Err, Fds>
-} = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, shell: boolean | string) =>
-  value.make({ ...self, shell })
-)
-
-/**
- * Sets how the process is ended.
- */
-export const stop: {
-  (stop: StopOptions): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, stop: StopOptions): Command<In, Out, Err, Fds>
-} = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, stop: StopOptions) =>
-  value.make({ ...self, stop: { ...self.stop, ...stop } })
-)
-
-/**
- * Sets which exit codes are a success.
- */
-export const successCodes: {
-  (
-    successCodes: ReadonlyArray<number>
-  ): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, successCodes: ReadonlyArray<number>): Command<In, Out, Err, Fds>
-} = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, successCodes: ReadonlyArray<number>) =>
-  value.make({ ...self, successCodes })
-)
-
-/**
- * Sets the level of containment.
- */
-export const containment: {
-  (containment: Containment): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, containment: Containment): Command<In, Out, Err, Fds>
-} = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, containment: Containment) =>
-  value.make({ ...self, containment })
-)
-
-/**
- * Sets the file mode creation mask.
- */
-export const umask: {
-  (umask: number): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, umask: number): Command<In, Out, Err, Fds>
-} = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, umask: number) => value.make({ ...self, umask }))
-
-/**
- * Sets the session and process group of the process.
- */
-export const session: {
-  (session: Session): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
-  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, session: Session): Command<In, Out, Err, Fds>
-} = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, session: Session) => value.make({ ...self, session }))
+export const fromChildProcess: (command: StandardCommand) => Result.Result<FromChildProcess, Unsupported> =
+  translate.fromChildProcess

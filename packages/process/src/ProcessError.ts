@@ -1,67 +1,67 @@
 /**
  * The errors of this package.
  *
- * All of them are Schema classes, so they can be sent and stored. Each message says what could not be done, why, and where
- * there is something to do about it, what. No error ever contains the value of a `Redacted`: a command appears as
- * `Command.display` prints it.
+ * All of them are Schema classes, so they can be sent and stored. Each message says what could not be done, why, and what to do
+ * where something can be done. None ever contains the value of a `Redacted`: a command appears as `Command.display` prints it.
+ *
+ * An error of the operating system is kept as its name (`"ENOENT"`, see `errno(3)`), which means the same on every platform, and
+ * not as its number.
  */
 import * as ByteSize from "effect/ByteSize"
 import * as Schema from "effect/Schema"
 import * as ExitStatus from "./ExitStatus.ts"
 import * as Errno from "./internal/errno.ts"
+import { quoteCommand, showPath, tail } from "./internal/text.ts"
 
 /**
- * The name of an error number of the operating system, such as `"ENOENT"` (`errno(3)`).
- */
-export const ErrnoName = Schema.String
-
-const quote = (text: string): string => JSON.stringify(text)
-
-// ---- Reasons of SpawnError
-
-/**
- * There is no such program.
+ * There is no such program: none of that name in the directories of `PATH`, or no file at the path.
  */
 export class ProgramNotFound extends Schema.TaggedError<ProgramNotFound>()("ProgramNotFound", {
+  /** As the command has it; a relative path has been made absolute. */
   program: Schema.String,
-  /** The directories of PATH that were searched; empty for a program given by its path. */
+  /** The directories of `PATH` that were searched, in this order; empty for a program given by a path. */
   searched: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    if (this.program.includes("/")) return `there is no file ${this.program}`
+    if (this.program.includes("/")) return `no such file: ${showPath(this.program)}`
     if (this.searched.length === 0) return "no such program: PATH is empty"
-    return `no such program on PATH (searched ${this.searched.join(", ")})`
+    return `no such program on PATH (searched ${this.searched.map(showPath).join(", ")})`
   }
 }
 
 /**
- * The operating system does not allow it to be executed, although its mode does: a directory on the way cannot be searched,
- * the file system is mounted `noexec`, or a security module forbids it.
+ * The operating system forbids to execute the program although its mode allows it: a directory above it may not be searched, its
+ * file system is mounted `noexec`, or a security module says no.
  */
 export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
   path: Schema.String
 }) {
   override get message(): string {
-    return `permission to execute ${this.path} is denied: see that this user may search every directory above it, and that its file system is not mounted noexec`
+    return `permission to execute ${showPath(this.path)} is denied: check the directories above it, and whether its file system is mounted noexec`
   }
 }
 
 /**
- * The file is there but is not a program.
+ * The file is there, but it is no program.
  */
 export class NotExecutable extends Schema.TaggedError<NotExecutable>()("NotExecutable", {
   path: Schema.String,
-  /** `directory`: not a file. `mode`: no permission to execute it. `format`: neither a binary for this machine nor a script. */
+  /**
+   * - `directory`: it is not even a file.
+   * - `mode`: its mode does not allow to execute it.
+   * - `format`: it is neither a program for this machine nor a script that begins with `#!`.
+   */
   problem: Schema.Literals(["directory", "mode", "format"])
 }) {
   override get message(): string {
+    const path = showPath(this.path)
     switch (this.problem) {
       case "directory":
-        return `${this.path} is a directory`
+        return `${path} is a directory`
       case "mode":
-        return `${this.path} is not executable: run chmod +x on it`
+        return `${path} is not executable: try chmod +x ${path}`
       case "format":
-        return `${this.path} is neither a program for this machine nor a script that begins with #!`
+        return `${path} is neither a program for this machine nor a script that begins with #!`
     }
   }
 }
@@ -75,9 +75,11 @@ export class InterpreterNotFound extends Schema.TaggedError<InterpreterNotFound>
   kind: Schema.Literals(["script", "loader"])
 }) {
   override get message(): string {
+    const path = showPath(this.path)
+    const interpreter = showPath(this.interpreter)
     return this.kind === "script"
-      ? `${this.path} is there, but the interpreter of its #! line is not: ${this.interpreter}`
-      : `${this.path} is there, but its dynamic loader is not: ${this.interpreter} (was it built for another system?)`
+      ? `${path} is there, but the interpreter of its first line is not: ${interpreter}`
+      : `${path} is there, but its dynamic loader is not: ${interpreter} (it was built for another system)`
   }
 }
 
@@ -86,19 +88,20 @@ export class InterpreterNotFound extends Schema.TaggedError<InterpreterNotFound>
  */
 export class WorkingDirectory extends Schema.TaggedError<WorkingDirectory>()("WorkingDirectory", {
   path: Schema.String,
-  errno: ErrnoName
+  errno: Schema.String
 }) {
   override get message(): string {
-    return `cannot enter the working directory ${this.path}: ${Errno.describe(this.errno)}`
+    return `cannot enter the working directory ${showPath(this.path)}: ${Errno.describe(this.errno)}`
   }
 }
 
 /**
- * An option of the command has a value that no process can be started with. Never contains a `Redacted` value.
+ * An option of the command has a value that no process can be started with.
  */
 export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("InvalidArgument", {
-  /** Which one, such as `args[2]`, `env.PATH`, `fds[7]`, `stop.grace`. */
+  /** Which one: `args[2]`, `env.PATH`, `fds[7]`, `stop.grace`. */
   option: Schema.String,
+  /** What is wrong with it, to be read after its name; never contains a value of `args` or `env`. */
   problem: Schema.String
 }) {
   override get message(): string {
@@ -106,54 +109,57 @@ export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("Inva
   }
 }
 
+const streamNames = ["stdin", "stdout", "stderr"]
+
 /**
- * A descriptor of the child could not be set up, such as a file for its stdout that cannot be opened.
+ * A descriptor of the child could not be set up, such as a file that cannot be opened.
  */
 export class Descriptor extends Schema.TaggedError<Descriptor>()("Descriptor", {
+  /** Its number in the child. */
   descriptor: Schema.Int,
-  /** The file that was to be opened for it, if it was one. */
+  /** The file that was to be opened, if it was one. */
   path: Schema.optionalKey(Schema.String),
-  errno: ErrnoName
+  errno: Schema.String
 }) {
   override get message(): string {
-    const names = ["stdin", "stdout", "stderr"]
-    const name = names[this.descriptor] ?? `descriptor ${this.descriptor}`
-    const what = this.path === undefined ? `cannot set up ${name}` : `cannot open ${this.path} as ${name}`
+    const name = streamNames[this.descriptor] ?? `descriptor ${this.descriptor}`
+    const what = this.path === undefined ? `cannot set up ${name}` : `cannot open ${showPath(this.path)} as ${name}`
     return `${what}: ${Errno.describe(this.errno)}`
   }
 }
 
 /**
- * The user, group or supplementary groups could not be changed.
+ * User, group or supplementary groups could not be changed.
  */
-export class Credentials extends Schema.TaggedError<Credentials>()("Credentials", { errno: ErrnoName }) {
+export class Credentials extends Schema.TaggedError<Credentials>()("Credentials", { errno: Schema.String }) {
   override get message(): string {
-    return `cannot change user or groups: ${Errno.describe(this.errno)}`
+    return `cannot change the user or groups of the process: ${Errno.describe(this.errno)}`
   }
 }
 
 /**
- * A resource limit could not be set.
+ * A resource limit (`setrlimit(2)`) could not be set.
  */
 export class Limits extends Schema.TaggedError<Limits>()("Limits", {
   limit: Schema.optionalKey(Schema.String),
-  errno: ErrnoName
+  errno: Schema.String
 }) {
   override get message(): string {
-    return `cannot set the limit${this.limit === undefined ? "s" : ` ${this.limit}`}: ${Errno.describe(this.errno)}`
+    const which = this.limit === undefined ? "the limits of the process" : `the limit ${this.limit}`
+    return `cannot set ${which}: ${Errno.describe(this.errno)}`
   }
 }
 
 /**
- * A namespace could not be made or entered.
+ * A namespace (`namespaces(7)`) could not be made or entered.
  */
 export class NamespaceSetup extends Schema.TaggedError<NamespaceSetup>()("NamespaceSetup", {
   namespace: Schema.optionalKey(Schema.String),
-  errno: ErrnoName
+  errno: Schema.String
 }) {
   override get message(): string {
     const which = this.namespace === undefined ? "the namespaces" : `the ${this.namespace} namespace`
-    return `cannot set up ${which}: ${Errno.describe(this.errno)}`
+    return `cannot set up ${which} of the process: ${Errno.describe(this.errno)}`
   }
 }
 
@@ -162,34 +168,31 @@ export class NamespaceSetup extends Schema.TaggedError<NamespaceSetup>()("Namesp
  */
 export class Containment extends Schema.TaggedError<Containment>()("Containment", {
   level: Schema.String,
+  /** Why not, and what to do. */
   problem: Schema.String
 }) {
   override get message(): string {
-    return `containment ${quote(this.level)} is not available: ${this.problem}`
+    return `containment "${this.level}" is not available: ${this.problem}`
   }
 }
 
+const exhausted: Readonly<Record<string, string>> = {
+  EAGAIN: "no more processes are allowed: see RLIMIT_NPROC (ulimit -u), pids.max of the cgroup and kernel.pid_max",
+  ENOMEM: "out of memory",
+  EMFILE: "too many open descriptors: see RLIMIT_NOFILE (ulimit -n)",
+  ENFILE: "too many open files on this machine: see fs.file-max",
+  ETIMEDOUT:
+    "it did not start within the spawn deadline: perhaps it or its working directory is on a file system that hangs"
+}
+
 /**
- * Processes, memory or descriptors have run out. It may work later: retry with a `Schedule`.
+ * Processes, memory, descriptors or time have run out. Nothing is retried here; a `Schedule` of yours can.
  */
 export class ResourcesExhausted extends Schema.TaggedError<ResourcesExhausted>()("ResourcesExhausted", {
-  errno: ErrnoName
+  errno: Schema.String
 }) {
   override get message(): string {
-    switch (this.errno) {
-      case "EAGAIN":
-        return "no more processes are allowed: see RLIMIT_NPROC (ulimit -u), pids.max of the cgroup, and kernel.pid_max"
-      case "ENOMEM":
-        return "out of memory"
-      case "EMFILE":
-        return "too many open descriptors in one process: see RLIMIT_NOFILE (ulimit -n)"
-      case "ENFILE":
-        return "too many open files on this machine: see fs.file-max"
-      case "ETIMEDOUT":
-        return "the program did not start within the spawn deadline: is it, or its working directory, on a file system that hangs?"
-      default:
-        return Errno.describe(this.errno)
-    }
+    return exhausted[this.errno] ?? Errno.describe(this.errno)
   }
 }
 
@@ -198,15 +201,21 @@ export class ResourcesExhausted extends Schema.TaggedError<ResourcesExhausted>()
  */
 export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", {
   feature: Schema.String,
+  /** Why not, and what to do. */
   problem: Schema.String
 }) {
   override get message(): string {
-    return `${this.feature} is not supported: ${this.problem}`
+    return `${this.feature} is not supported here: ${this.problem}`
   }
 }
 
 /**
  * Why a process could not be started.
+ */
+export type SpawnReason = typeof SpawnReason.Type
+
+/**
+ * The Schema of {@link SpawnReason}.
  */
 export const SpawnReason = Schema.Union([
   ProgramNotFound,
@@ -225,12 +234,13 @@ export const SpawnReason = Schema.Union([
 ])
 
 /**
- * Why a process could not be started.
+ * The step of a start that failed: checking the `request`, finding a `helper`, opening a `descriptor`, `fork`, then in the child
+ * `session` (with umask and process group), `containment`, `namespace`, `limits`, `credentials`, `cwd` and `exec`.
  */
-export type SpawnReason = typeof SpawnReason.Type
+export type SpawnStep = typeof SpawnStep.Type
 
 /**
- * The step of a spawn that failed, in the order in which they are taken.
+ * The Schema of {@link SpawnStep}.
  */
 export const SpawnStep = Schema.Literals([
   "request",
@@ -247,89 +257,119 @@ export const SpawnStep = Schema.Literals([
 ])
 
 /**
- * The step of a spawn that failed.
- */
-export type SpawnStep = typeof SpawnStep.Type
-
-/**
- * A process could not be started. Nothing of it is left.
+ * A process could not be started. Nothing is left of the attempt.
+ *
+ * **Example** (Handling one reason)
+ *
+ * ```ts
+ * import { InvalidArgument, SpawnError } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const failed = Effect.fail(
+ *   new SpawnError({
+ *     reason: new InvalidArgument({ option: "args[0]", problem: "contains a NUL character" }),
+ *     command: "ls",
+ *     step: "request"
+ *   })
+ * )
+ * const handled = failed.pipe(
+ *   Effect.catchReason("SpawnError", "InvalidArgument", (reason) => Effect.succeed(reason.option))
+ * )
+ *
+ * assert.equal(Effect.runSync(handled), "args[0]")
+ * ```
  */
 export class SpawnError extends Schema.TaggedError<SpawnError>()("SpawnError", {
   reason: SpawnReason,
-  /** The command, as `Command.display` prints it. */
+  /** The command as `Command.display` prints it. */
   command: Schema.String,
   step: SpawnStep,
-  /** The error of the operating system, where one was the cause. */
-  errno: Schema.optionalKey(ErrnoName)
+  /** The name of the error that the operating system gave, where there was one. */
+  errno: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return `cannot start ${quote(this.command)}: ${this.reason.message}`
+    return `cannot start ${quoteCommand(this.command)}: ${this.reason.message}`
   }
 }
 
-// ---- Errors of a running process
-
 /**
- * A process ended with a status that is not one of its `successCodes`.
+ * A process ended, but not with one of its `successCodes`.
  */
 export class ExitError extends Schema.TaggedError<ExitError>()("ExitError", {
   status: ExitStatus.ExitStatus,
   usage: ExitStatus.ResourceUsage,
-  /** The command, as `Command.display` prints it. */
+  /** The command as `Command.display` prints it. */
   command: Schema.String,
-  /** The last 8 KiB of its stderr where it was piped, else empty. */
+  /** The last 8 KiB of what it wrote to stderr where that was piped, else empty. */
   stderr: Schema.String
 }) {
   override get message(): string {
-    return `${quote(this.command)} ${this.status._tag}`
+    const what = `${quoteCommand(this.command)} ${ExitStatus.format(this.status)}`
+    const written = tail(this.stderr)
+    return written === "" ? what : `${what}\n${written}`
   }
 }
 
 /**
- * A process wrote more than the caller allowed.
+ * A process wrote more than it was allowed to, and was stopped.
  */
 export class OutputTooLarge extends Schema.TaggedError<OutputTooLarge>()("OutputTooLarge", {
+  /** The command as `Command.display` prints it. */
   command: Schema.String,
   stream: Schema.String,
   limit: Schema.ByteSize
 }) {
   override get message(): string {
-    return `${quote(this.command)} wrote more than ${ByteSize.format(this.limit)} to its ${this.stream}`
+    const limit = ByteSize.format(this.limit, { system: "binary" })
+    return `${quoteCommand(this.command)} wrote more than ${limit} to its ${this.stream}: allow more, or read it as a Stream`
   }
 }
 
 /**
- * Reading from or writing to a stream of a process failed.
+ * Reading from or writing to a descriptor of a process failed. A process that closed its stdin or ended before it had read
+ * everything is the error `EPIPE`.
  */
 export class StreamError extends Schema.TaggedError<StreamError>()("StreamError", {
-  /** `stdin`, `stdout`, `stderr`, or `fd 3`. */
+  /** `stdin`, `stdout`, `stderr`, or `fd 3` and so on. */
   stream: Schema.String,
+  operation: Schema.Literals(["open", "read", "write"]),
+  /** The command as `Command.display` prints it. */
   command: Schema.String,
-  errno: Schema.optionalKey(ErrnoName),
+  /** The name of the error that the operating system gave, where there was one. */
+  errno: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
-    return `${this.stream} of ${quote(this.command)} failed`
+    const what = `cannot ${this.operation} ${this.stream} of ${quoteCommand(this.command)}`
+    if (this.errno !== undefined) return `${what}: ${Errno.describe(this.errno)}`
+    return this.cause instanceof Error ? `${what}: ${this.cause.message}` : what
   }
 }
 
 /**
- * Processes are still there although SIGKILL was sent long ago.
+ * Processes are still there long after SIGKILL: uninterruptible in the kernel, held by a tracer, or become another user that this
+ * one may not signal. They go on being waited for in the background.
  */
 export class Unkillable extends Schema.TaggedError<Unkillable>()("Unkillable", {
+  /** The command as `Command.display` prints it. */
   command: Schema.String,
+  /** The process that was started. */
   pid: Schema.Int,
+  /** Those that are left of its tree; the first ones, if they are many. */
   pids: Schema.Array(Schema.Int)
 }) {
   override get message(): string {
-    return `${quote(this.command)} (pid ${this.pid}) cannot be ended`
+    const left = this.pids.length === 0 ? "" : `, left are pids ${this.pids.join(", ")}`
+    return `cannot end ${quoteCommand(this.command)} (pid ${this.pid})${left}: blocked in the kernel, held by a tracer, or of another user (see ps -o pid,stat,wchan,user)`
   }
 }
 
 /**
- * A helper process was killed, and with it the knowledge of what becomes of the process.
+ * A helper process was killed, and with it the knowledge of how a process ended. Everything that was started is ended all the same.
  */
 export class KeeperLost extends Schema.TaggedError<KeeperLost>()("KeeperLost", {
+  /** `keeper`: that of the whole nursery; the next start makes a new one. `reaper`: that of this process alone. */
   helper: Schema.Literals(["keeper", "reaper"]),
   message: Schema.String
 }) {}
@@ -338,6 +378,16 @@ export class KeeperLost extends Schema.TaggedError<KeeperLost>()("KeeperLost", {
  * The keeper could not be started.
  */
 export class KeeperUnavailable extends Schema.TaggedError<KeeperUnavailable>()("KeeperUnavailable", {
+  /**
+   * - `platform`: there is none for this system.
+   * - `notBuilt`: there is no binary, and no compiler has made one.
+   * - `notFound`: there is no file at the path that was given.
+   * - `notExecutable`: this user may not execute it.
+   * - `truncated`: the file is no complete program.
+   * - `version`: it is of another version than this package.
+   * - `failed`: it ended, or said something that is not understood.
+   * - `timeout`: it did not answer in time.
+   */
   reason: Schema.Literals([
     "platform",
     "notBuilt",

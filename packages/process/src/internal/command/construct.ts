@@ -3,8 +3,9 @@
  *
  * @internal
  */
-import type { Command, Options, Word } from "../../Command.ts"
+import type { Command } from "../../Command.ts"
 import * as CommandLine from "../commandLine.ts"
+import type { Options, Word } from "./options.ts"
 import { defaults, make as makeValue } from "./value.ts"
 
 type Values = ReadonlyArray<CommandLine.TemplateExpression>

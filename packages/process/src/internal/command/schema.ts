@@ -16,7 +16,7 @@ import type * as Types from "effect/Types"
 import type { Command, Encoded, Env, Plain, StopOptions } from "../../Command.ts"
 import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
-import { findProblem } from "./validate.ts"
+import { findProblem, formatPath, type Problem } from "./validate.ts"
 import { defaults, isCommand, make } from "./value.ts"
 
 const Mode = Schema.Literals(["null", "inherit", "pipe"])
@@ -55,16 +55,18 @@ const Form = Schema.Struct({
 
 type Form = typeof Form.Type
 
+type Path = Problem[0]
+
 // An issue carries no input: a command can hold secrets.
-const issueAt = (path: ReadonlyArray<PropertyKey>, message: string): SchemaIssue.Issue =>
-  new SchemaIssue.Pointer(path, new SchemaIssue.InvalidValue({ message }))
+const issueAt = (path: Path, problem: string): SchemaIssue.Issue =>
+  new SchemaIssue.Pointer(path, new SchemaIssue.InvalidValue({ message: `${formatPath(path)} ${problem}` }))
 
 const liveKind = (value: unknown): string | undefined =>
   Stream.isStream(value) ? "a Stream" : Sink.isSink(value) ? "a Sink" : undefined
 
 /** The first option that holds something that lives in this program. */
 const findLive = (self: Command): SchemaIssue.Issue | undefined => {
-  const options: ReadonlyArray<readonly [path: ReadonlyArray<PropertyKey>, value: unknown]> = [
+  const options: ReadonlyArray<readonly [path: Path, value: unknown]> = [
     [["stdin"], self.stdin],
     [["stdout"], self.stdout],
     [["stderr"], self.stderr],
@@ -73,7 +75,7 @@ const findLive = (self: Command): SchemaIssue.Issue | undefined => {
   for (const [path, value] of options) {
     const kind = liveKind(value)
     if (kind !== undefined) {
-      return issueAt(path, `${path.join(" ")} holds ${kind}, which lives in this program and cannot be encoded`)
+      return issueAt(path, `holds ${kind}, which lives in this program and cannot be encoded`)
     }
   }
   return undefined
@@ -82,16 +84,16 @@ const findLive = (self: Command): SchemaIssue.Issue | undefined => {
 /** The first option that holds a secret. */
 const findRedacted = (self: Plain): SchemaIssue.Issue | undefined => {
   const arg = self.args.findIndex(Redacted.isRedacted)
-  if (arg !== -1) return issueAt(["args", arg], `args[${arg}] is Redacted and is not encoded`)
+  if (arg !== -1) return issueAt(["args", arg], "is Redacted and is never encoded")
   for (const [name, value] of Object.entries(self.env)) {
-    if (Redacted.isRedacted(value)) return issueAt(["env", name], `env ${name} is Redacted and is not encoded`)
+    if (Redacted.isRedacted(value)) return issueAt(["env", name], "is Redacted and is never encoded")
   }
   return undefined
 }
 
 const findInvalid = (self: Plain): SchemaIssue.Issue | undefined => {
   const problem = findProblem(self)
-  return problem === undefined ? undefined : issueAt(problem[0], `${problem[0].join(" ")} ${problem[1]}`)
+  return problem === undefined ? undefined : issueAt(problem[0], problem[1])
 }
 
 const PlainCommand = Schema.declareConstructor<Plain>()(

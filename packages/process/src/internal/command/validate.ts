@@ -21,7 +21,10 @@ import * as Stdio from "../../Stdio.ts"
 const descriptorLimit = 1 << 20
 
 /** Where the problem is, as keys of the command, and what it is. */
-export type Problem = readonly [path: ReadonlyArray<string | number>, problem: string]
+export type Problem = readonly [
+  path: readonly [option: string, ...keys: ReadonlyArray<string | number>],
+  problem: string
+]
 
 // Fields are typed as in `Command`, but a command can come from untyped code: every check starts from `unknown`.
 const textProblem = (text: unknown): string | undefined => {
@@ -184,15 +187,14 @@ export const findProblem = (self: Command): Problem | undefined =>
   stopProblem(self.stop) ??
   restProblem(self)
 
+const formatKey = (key: string | number): string => {
+  const text = String(key)
+  if (/^-?[0-9][0-9.e+]*$/.test(text)) return `[${text}]`
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text) ? `.${text}` : `[${JSON.stringify(text)}]`
+}
+
 /** `args[2]`, `env.PATH`, `env["a b"]`, `fds[7]`, `stop.grace`. */
-const formatPath = (path: Problem[0]): string =>
-  path
-    .map((key, i) => {
-      if (i === 0) return key
-      if (/^(0|[1-9][0-9]*)$/.test(String(key))) return `[${key}]`
-      return /^[A-Za-z_][A-Za-z0-9_]*$/.test(String(key)) ? `.${key}` : `[${JSON.stringify(key)}]`
-    })
-    .join("")
+export const formatPath = ([option, ...keys]: Problem[0]): string => `${option}${keys.map(formatKey).join("")}`
 
 const valid: Result.Result<void, InvalidArgument> = Result.succeed(undefined)
 

@@ -1,0 +1,174 @@
+/**
+ * One combinator for each option of a command. Public as functions of `Command.ts`.
+ *
+ * @internal
+ */
+import { dual } from "effect/Function"
+import type { Command } from "../../Command.ts"
+import type * as Stdio from "../../Stdio.ts"
+import type { Containment, Env, Session, StopOptions } from "./options.ts"
+import { make } from "./value.ts"
+
+/** A combinator that leaves the streams of the command as they are. */
+interface Setter<A> {
+  (value: A): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Fds>
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, value: A): Command<In, Out, Err, Fds>
+}
+
+/**
+ * Sets what stdin is connected to, and with it whether the process has a `stdin`.
+ *
+ * **Example** (Feeding a command)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ * import * as Stream from "effect/Stream"
+ *
+ * const sorted = Command.make`sort -u`.pipe(
+ *   Command.stdin(Stream.make("b\n", "a\n").pipe(Stream.encodeText)),
+ *   Command.stdout("pipe")
+ * )
+ * ```
+ */
+export const stdin: {
+  <const In extends Stdio.Input>(
+    stdin: In
+  ): <X, Out, Err, Fds>(self: Command<X, Out, Err, Fds>) => Command<In, Out, Err, Fds>
+  <X, Out, Err, Fds, const In extends Stdio.Input>(
+    self: Command<X, Out, Err, Fds>,
+    stdin: In
+  ): Command<In, Out, Err, Fds>
+} = dual(2, <X, In, Out, Err, Fds>(self: Command<X, Out, Err, Fds>, stdin: In) => make({ ...self, stdin }))
+
+/**
+ * Sets what stdout is connected to, and with it whether the process has a `stdout`.
+ */
+export const stdout: {
+  <const Out extends Stdio.Output>(
+    stdout: Out
+  ): <In, X, Err, Fds>(self: Command<In, X, Err, Fds>) => Command<In, Out, Err, Fds>
+  <In, X, Err, Fds, const Out extends Stdio.Output>(
+    self: Command<In, X, Err, Fds>,
+    stdout: Out
+  ): Command<In, Out, Err, Fds>
+} = dual(2, <X, In, Out, Err, Fds>(self: Command<In, X, Err, Fds>, stdout: Out) => make({ ...self, stdout }))
+
+/**
+ * Sets what stderr is connected to, and with it whether the process has a `stderr`.
+ */
+export const stderr: {
+  <const Err extends Stdio.Output>(
+    stderr: Err
+  ): <In, Out, X, Fds>(self: Command<In, Out, X, Fds>) => Command<In, Out, Err, Fds>
+  <In, Out, X, Fds, const Err extends Stdio.Output>(
+    self: Command<In, Out, X, Fds>,
+    stderr: Err
+  ): Command<In, Out, Err, Fds>
+} = dual(2, <X, In, Out, Err, Fds>(self: Command<In, Out, X, Fds>, stderr: Err) => make({ ...self, stderr }))
+
+/**
+ * Adds descriptors, by number from 3 on, to those that the command has; one of the same number is replaced.
+ *
+ * **Example** (A status descriptor)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ *
+ * // gpg writes machine-readable lines to descriptor 3, and reads the passphrase from 4.
+ * const sign = Command.make`gpg --status-fd 3 --passphrase-fd 4 --sign file`.pipe(
+ *   Command.fds({ 3: "pipe", 4: "pipe-in" })
+ * )
+ * ```
+ */
+export const fds: {
+  <const Added extends Stdio.Descriptors>(
+    fds: Added & Stdio.CheckDescriptors<Added>
+  ): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Stdio.MergeDescriptors<Fds, Added>>
+  <In, Out, Err, Fds, const Added extends Stdio.Descriptors>(
+    self: Command<In, Out, Err, Fds>,
+    fds: Added & Stdio.CheckDescriptors<Added>
+  ): Command<In, Out, Err, Stdio.MergeDescriptors<Fds, Added>>
+} = dual(2, <In, Out, Err, Fds, Added extends Stdio.Descriptors>(self: Command<In, Out, Err, Fds>, fds: Added) =>
+  make({ ...self, fds: { ...self.fds, ...fds } })
+)
+
+/**
+ * Sets the working directory. A program given by a relative path is looked up from here.
+ */
+export const cwd: Setter<string> = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, cwd: string) =>
+  make({ ...self, cwd })
+)
+
+/**
+ * Changes the environment further: a value sets a variable, `undefined` removes it, variables not named here stay as they were
+ * said before.
+ *
+ * **Example** (Setting one variable and removing another)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ *
+ * const build = Command.make`npm run build`.pipe(Command.env({ NODE_ENV: "production", NODE_OPTIONS: undefined }))
+ * ```
+ */
+export const env: Setter<Env> = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, env: Env) =>
+  make({ ...self, env: { ...self.env, ...env } })
+)
+
+/**
+ * Sets whether the process starts with an empty environment instead of that of this program. It then has no `PATH` either, unless
+ * `env` sets one.
+ */
+export const clearEnv: Setter<boolean> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, clearEnv: boolean) => make({ ...self, clearEnv })
+)
+
+/**
+ * Sets whether the program is a script: for `/bin/sh` (`true`), for the shell at a path, or not at all (`false`).
+ */
+export const shell: Setter<boolean | string> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, shell: boolean | string) => make({ ...self, shell })
+)
+
+/**
+ * Sets how the process is ended when its scope closes. What is not named here stays as it was said before.
+ */
+export const stop: Setter<StopOptions> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, stop: StopOptions) =>
+    make({ ...self, stop: { ...self.stop, ...stop } })
+)
+
+/**
+ * Sets which exit codes are a success, from 0 to 255. They replace those said before.
+ */
+export const successCodes: Setter<ReadonlyArray<number>> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, successCodes: ReadonlyArray<number>) =>
+    make({ ...self, successCodes })
+)
+
+/**
+ * Sets what is ended with the process.
+ */
+export const containment: Setter<Containment> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, containment: Containment) => make({ ...self, containment })
+)
+
+/**
+ * Sets the file mode creation mask (`umask(2)`), from 0 to 0o777.
+ */
+export const umask: Setter<number> = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, umask: number) =>
+  make({ ...self, umask })
+)
+
+/**
+ * Sets the session and process group of the process.
+ */
+export const session: Setter<Session> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, session: Session) => make({ ...self, session })
+)

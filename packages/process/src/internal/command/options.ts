@@ -1,0 +1,117 @@
+/**
+ * What can be said about a command besides its program and arguments. Public as the types of `Command.ts`.
+ *
+ * @internal
+ */
+import type * as Duration from "effect/Duration"
+import type * as Redacted from "effect/Redacted"
+import type * as Signal from "../../Signal.ts"
+import type * as Stdio from "../../Stdio.ts"
+
+/**
+ * One argument: a string, or a `Redacted` one, which the child gets in clear and which never shows in errors, logs or spans.
+ */
+export type Word = string | Redacted.Redacted<string>
+
+/**
+ * Changes to an environment: a value sets a variable, `undefined` removes it. A `Redacted` value never shows in errors, logs or
+ * spans.
+ */
+export type Env = { readonly [name: string]: string | Redacted.Redacted<string> | undefined }
+
+/**
+ * Whom a signal reaches: the process that was started (`"leader"`), its process group, or everything descended from it by any
+ * path (`"tree"`).
+ */
+export type Reach = "leader" | "group" | "tree"
+
+/**
+ * How a process is ended: it gets `signal`, and what is still there after `grace` gets SIGKILL.
+ *
+ * What is left out has the value of `Command.defaultStop`.
+ */
+export interface StopOptions {
+  /** The signal that asks it to end; SIGTERM by default. */
+  readonly signal?: Signal.Signal | undefined
+  /**
+   * How long it may take to end; 2 seconds by default. `"Infinity"` never sends SIGKILL while this program lives: closing the
+   * scope then takes as long as the process does.
+   */
+  readonly grace?: Duration.Input | undefined
+  /**
+   * Whom the signal reaches; the process group by default. SIGKILL always reaches everything. When the leader ends during a stop
+   * and something of its tree is left, that gets the signal too, whatever this says.
+   */
+  readonly to?: Reach | undefined
+}
+
+/**
+ * How a process is ended, with nothing left to fill in.
+ */
+export interface StopPolicy {
+  readonly signal: Signal.Signal
+  readonly grace: Duration.Duration
+  readonly to: Reach
+}
+
+/**
+ * What is ended with the process, and by whom:
+ *
+ * - `"tree"` (default): everything that it started, wherever it moved, by a helper process that all orphans fall to.
+ * - `"group"`: its process group; whatever left the group ends with the nursery. For thousands of trusted one-shots.
+ * - `"pid-namespace"`, `"cgroup"`: everything, by the kernel; they need namespaces or a delegated cgroup.
+ *
+ * A level that is not available is a `SpawnError`, never replaced by a weaker one.
+ */
+export type Containment = "tree" | "group" | "pid-namespace" | "cgroup"
+
+/**
+ * Where the process belongs (`credentials(7)`):
+ *
+ * - `"new"` (default): it leads a new session, without a controlling terminal.
+ * - `"group"`: it leads a new process group in the session of this program.
+ * - `"owner"`: it is in the process group of this program, and so gets the signals of its terminal. A stop `to` the `"group"`
+ *   then reaches the leader only, for the group is this program's own.
+ */
+export type Session = "new" | "group" | "owner"
+
+/**
+ * The options of a command. Every one has a combinator of the same name.
+ */
+export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Output, Fds = Stdio.Descriptors> {
+  /**
+   * The working directory; by default that of this program when the process is started. A program given by a relative path is
+   * looked up from here.
+   */
+  readonly cwd?: string | undefined
+  /**
+   * Changes to the environment that the process inherits, which is that of this program when the process is started. A program
+   * given by its name alone is looked up in the `PATH` that results.
+   */
+  readonly env?: Env | undefined
+  /** Start from an empty environment instead of that of this program. */
+  readonly clearEnv?: boolean | undefined
+  /**
+   * Run the program as a script: `true` by `/bin/sh -c`, a string by that shell. The program is then the whole script and there
+   * are no arguments; pass values to it through `env`.
+   */
+  readonly shell?: boolean | string | undefined
+  /** What stdin is connected to; `"null"` by default. */
+  readonly stdin?: In | undefined
+  /** What stdout is connected to; `"inherit"` by default. */
+  readonly stdout?: Out | undefined
+  /** What stderr is connected to; `"inherit"` by default. */
+  readonly stderr?: Err | undefined
+  /** What further descriptors are connected to, by number from 3 on; nothing by default. */
+  readonly fds?: (Fds & Stdio.CheckDescriptors<Fds>) | undefined
+  /** How the process is ended when its scope closes. */
+  readonly stop?: StopOptions | undefined
+  /** The exit codes that are a success, from 0 to 255; 0 alone by default. */
+  readonly successCodes?: ReadonlyArray<number> | undefined
+  /** What is ended with the process; `"tree"` by default. */
+  readonly containment?: Containment | undefined
+  /** The file mode creation mask (`umask(2)`), from 0 to 0o777; by default that of this program. */
+  readonly umask?: number | undefined
+  /** The session and process group of the process; `"new"` by default. */
+  readonly session?: Session | undefined
+}
