@@ -172,6 +172,11 @@ export class Registry {
     )
   }
 
+  /** Something went wrong that concerns no process alone. */
+  warn(message: string): void {
+    this.#run(Effect.logWarning(message))
+  }
+
   /** Everything alive, oldest first. */
   processes(): ReadonlyArray<ProcessInfo> {
     return Array.from(this.#live, describe)

@@ -31,6 +31,9 @@ export interface FamilyEvents {
 /** What helpers that have to leave may take beyond their deadlines. */
 const SLACK = 5_000
 
+/** A longer one would fire at once. */
+const LONGEST_TIMER = 0x7fffffff
+
 /** The socket of a keeper that is dead closes, unless somebody else has got hold of it. */
 const CLOSE_AFTER_GUARD = 1_000
 
@@ -323,8 +326,9 @@ export class Family implements ConnectionHandler {
   /** From now on everything has its deadline, and with it the guard, which leaves last. */
   #expectEnd(): void {
     const { killDeadline, ownerDeathGrace } = this.#tuning
+    const limit = Math.min(ownerDeathGrace + 2 * killDeadline + SLACK, LONGEST_TIMER)
     // Unreferenced: whoever waits for the end holds the event loop by the guard.
-    this.#timer ??= setTimeout(() => this.#overdue(), ownerDeathGrace + 2 * killDeadline + SLACK).unref()
+    this.#timer ??= setTimeout(() => this.#overdue(), limit).unref()
   }
 
   /** Whoever waits is told now; should the guard leave after all, what is left is proven dead then. */

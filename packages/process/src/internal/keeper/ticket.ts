@@ -50,7 +50,7 @@ export class KeptProcess implements Ticket {
   readonly #observer: Observer
   #state: State = "waiting"
   /** What the observer is told when the start that is being undone has been undone. */
-  #failure: SpawnFailure | undefined
+  #failure: SpawnFailure | KeeperLost | undefined
   #sockets: Array<ConnectedFd> | undefined
   #giveUp: (() => void) | undefined
   #answers: Array<Answer> | undefined
@@ -160,6 +160,14 @@ export class KeptProcess implements Ticket {
 
   /** Ends it because the family ends, which gives nobody longer than `limit` milliseconds. */
   end(limit: number): void {
+    if (this.#state === "waiting") {
+      queueMicrotask(() => this.lostBeforeStart(Failures.closed))
+      return
+    }
+    if (this.#state === "asked") {
+      if (this.#failure === undefined) this.#undo(Failures.closed)
+      return
+    }
     const { grace, linger, reach, signal } = this.request.stop
     const bound = (time: number | undefined): number => Math.min(time ?? limit, limit)
     this.stop({ signal, reach, grace: bound(grace), linger: bound(linger) })
@@ -188,8 +196,14 @@ export class KeptProcess implements Ticket {
 
   failed(failure: SpawnFailure): void {
     if (this.#state !== "asked") return
+    const told = this.#failure ?? failure
     this.#leave()
-    this.#observer.failed(this.#failure ?? failure)
+    if ("step" in told) {
+      this.#observer.failed(told)
+    } else {
+      this.#observer.lost(told)
+      this.#observer.ended()
+    }
   }
 
   exited(status: number, usage: RawUsage, ended: boolean): void {
@@ -320,7 +334,7 @@ export class KeptProcess implements Ticket {
     this.#family.written()
   }
 
-  #undo(failure: SpawnFailure): void {
+  #undo(failure: SpawnFailure | KeeperLost): void {
     this.#failure = failure
     this.#family.encoder.cancel(this.id)
     this.#family.written()
