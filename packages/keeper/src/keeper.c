@@ -152,10 +152,16 @@ static int until(int64_t deadline, int64_t now) {
   return deadline - now > 60000 ? 60000 : (int)(deadline - now);
 }
 
+/* Reapers are forked ahead of need, one a turn, after the answers are on their way. */
+static bool wants_reaper(void) {
+  return keeper->greeted && !keeper->closing && !keeper->fork_failed && keeper->idle < (int32_t)keeper->options.reapers;
+}
+
 static int wait_time(int64_t now) {
   if (keeper->finishing) return FINISH_STEP;
   /* For a reaper to be forked, or for one to make room in the socket. */
   if (jobs_wait()) return keeper->idle > 0 ? FINISH_STEP : 0;
+  if (wants_reaper()) return 0;
   if (keeper->adopting) return keeper->adopt_pause;
   return keeper->first_deadline == NO_RECORD ? -1 : until(process_at(keeper->first_deadline)->deadline, now);
 }
@@ -206,6 +212,7 @@ int run_keeper(void *argument) {
     struct epoll_event events[32];
     int count = epoll_wait(keeper->poll, events, 32, wait_time(now_milliseconds()));
     owner_state_forget();
+    if (count > 0) keeper->fork_failed = false;
     for (int i = 0; i < count; i++) dispatch(&events[i]);
     int64_t now = now_milliseconds();
     pass_deadlines(now);
@@ -213,7 +220,6 @@ int run_keeper(void *argument) {
     send_waiting_jobs();
     owner_write();
     if (keeper->closing && keeper->process_count == 0 && !keeper->adopting) finish(now);
-    /* Forked ahead of need, and after the answers are on their way. */
-    else if (keeper->greeted && !keeper->closing && keeper->idle < (int32_t)keeper->options.reapers) pool_grow();
+    else if (wants_reaper()) keeper->fork_failed = !pool_grow();
   }
 }

@@ -86,7 +86,7 @@ struct keeper {
   int null;
   struct rlimit descriptors; /* as they were */
   struct hello options;
-  bool greeted, closing, finishing, adopting, reading;
+  bool greeted, closing, finishing, adopting, reading, fork_failed;
   struct queue input, output;
   struct memory processes, slots, lent; /* records, what the slots serve, a bitmap of lent descriptors */
   uint32_t process_count, process_capacity, free_process;
