@@ -1,0 +1,74 @@
+/**
+ * Everything that descends from a process, as the kernel shows it.
+ *
+ * @internal
+ */
+
+import * as Fs from "node:fs/promises"
+import * as Effect from "effect/Effect"
+import { parseStat, readText, type Stat } from "./usage.ts"
+
+/** A process that descends from a child. */
+export interface Descendant {
+  readonly pid: number
+  /** Of the program, cut by the kernel to 15 characters. */
+  readonly name: string
+  readonly parent: number
+  /** Milliseconds since it started. */
+  readonly age: number
+}
+
+/**
+ * Descends from `leader`; where a reaper collects its orphans, from those too. Parents come before their children. A process that
+ * starts or ends meanwhile may be in it or not.
+ */
+export const read = Effect.fnUntraced(function* (
+  leader: number,
+  reaper: number,
+  isShared: boolean
+): Effect.fn.Return<ReadonlyArray<Descendant>> {
+  const uptime = (Number.parseFloat((yield* readText("/proc/uptime")) ?? "") || 0) * 1000
+  const found: Array<Descendant> = []
+  const seen = new Set([leader])
+  const visit = (stat: Stat) => {
+    seen.add(stat.pid)
+    found.push({ pid: stat.pid, name: stat.name, parent: stat.parent, age: Math.max(0, uptime - stat.startTime) })
+    return stat.pid
+  }
+  let level = [leader]
+  if (reaper !== 0) {
+    for (const stat of yield* statsOf(yield* childrenOf(reaper))) {
+      // A reaper that others share collects their orphans too: ours are known by the group, if they have kept it.
+      if (stat.pid !== leader && (!isShared || stat.group === leader)) level.push(visit(stat))
+    }
+  }
+  while (level.length > 0) {
+    const children = yield* Effect.forEach(level, childrenOf, { concurrency: 8 })
+    const fresh = children.flat().filter((pid) => !seen.has(pid))
+    level = (yield* statsOf(fresh)).map(visit)
+  }
+  return found
+})
+
+const statsOf = (pids: ReadonlyArray<number>): Effect.Effect<ReadonlyArray<Stat>> =>
+  Effect.map(
+    Effect.forEach(pids, (pid) => readText(`/proc/${pid}/stat`), { concurrency: 8 }),
+    (lines) =>
+      lines.flatMap((line) => {
+        const stat = line === undefined ? undefined : parseStat(line)
+        // The dead that are not collected yet are no processes any more.
+        return stat === undefined || stat.state === "Z" || stat.state === "X" ? [] : [stat]
+      })
+  )
+
+/** Children belong to the thread that started them. */
+const childrenOf = Effect.fnUntraced(function* (pid: number): Effect.fn.Return<ReadonlyArray<number>> {
+  const threads = yield* Effect.promise(() => Fs.readdir(`/proc/${pid}/task`).catch(() => []))
+  const lists = yield* Effect.forEach(threads, (thread) => readText(`/proc/${pid}/task/${thread}/children`))
+  return lists.flatMap((list) =>
+    (list ?? "")
+      .split(" ")
+      .filter((entry) => entry !== "")
+      .map(Number)
+  )
+})

@@ -1,0 +1,155 @@
+/**
+ * From the step and error number of a failed spawn to a reason that helps.
+ *
+ * The kernel says ENOENT for a program that is not there, for a missing interpreter and for a missing working directory alike. What
+ * it meant is found out here by looking at the files, after the failure only.
+ *
+ * @internal
+ */
+
+import * as FsPromises from "node:fs/promises"
+import * as Path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Command from "../../Command.ts"
+import * as Reason from "../../ProcessError.ts"
+import type { FdRequest, SpawnFailure } from "../backend.ts"
+import * as Errno from "../errno.ts"
+import * as Binary from "./binary.ts"
+import type { Plan } from "./request.ts"
+
+/** The error number of a spawn that was cancelled. */
+export const canceled = 125
+
+export const diagnose = (plan: Plan, failure: SpawnFailure): Effect.Effect<Reason.SpawnError> => {
+  const errno = Errno.fromNumber(failure.errno)
+  return Effect.map(
+    Effect.promise(() => reasonOf(plan, failure, errno)),
+    (reason) => error(plan.command, failure.step, reason, errno)
+  )
+}
+
+/** A spawn that was not even tried. */
+export const refuse = (command: Command.Command, reason: Reason.SpawnReason): Reason.SpawnError =>
+  error(command, "request", reason)
+
+const error = (
+  command: Command.Command,
+  step: SpawnFailure["step"],
+  reason: Reason.SpawnReason,
+  errno?: string
+): Reason.SpawnError =>
+  new Reason.SpawnError({
+    reason,
+    command: Command.display(command),
+    step,
+    ...(errno === undefined ? undefined : { errno })
+  })
+
+// Running out of these has nothing to do with the step at which it happened.
+const exhausted = new Set(["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "ENOSPC", "ETIMEDOUT"])
+
+const reasonOf = async (plan: Plan, failure: SpawnFailure, errno: string): Promise<Reason.SpawnReason> => {
+  if (exhausted.has(errno)) return new Reason.ResourcesExhausted({ errno })
+  if (errno === "EOPNOTSUPP") return unsupported(plan, failure)
+  switch (failure.step) {
+    case "descriptor":
+      return descriptor(plan, failure.target, errno)
+    case "cwd":
+      return new Reason.WorkingDirectory({ path: plan.request.cwd || process.cwd(), errno })
+    case "credentials":
+      return new Reason.Credentials({ errno })
+    case "exec":
+      return exec(plan, errno)
+    case "request":
+    case "helper":
+    case "fork":
+    case "session":
+      return errno === "E2BIG" ? tooLarge(plan) : new Reason.ResourcesExhausted({ errno })
+  }
+}
+
+const descriptor = (plan: Plan, target: number, errno: string): Reason.SpawnReason => {
+  const file = plan.request.fds.find((fd) => fd.target === target && fd.kind === "file")
+  return new Reason.Descriptor({
+    descriptor: target,
+    errno,
+    ...(file?.kind === "file" ? { path: file.path } : undefined)
+  })
+}
+
+const unsupported = (plan: Plan, failure: SpawnFailure): Reason.SpawnReason => {
+  const problem =
+    "this layer cannot do it; Nursery.guarantees says what it can, and the keeper (Nursery.layer) can do it"
+  if (failure.step === "session") {
+    return new Reason.Unsupported({ feature: `session ${JSON.stringify(plan.request.session)}`, problem })
+  }
+  if (failure.step === "descriptor") {
+    const kind = plan.request.fds.find((fd: FdRequest) => fd.target === failure.target)?.kind ?? "this kind"
+    return new Reason.Unsupported({ feature: `descriptor ${failure.target} as ${kind}`, problem })
+  }
+  return new Reason.Unsupported({ feature: plan.request.umask === undefined ? "the command" : "umask", problem })
+}
+
+/** The kernel limits each string, and all of them together to a quarter of the stack limit (`execve(2)`). */
+const tooLarge = (plan: Plan): Reason.SpawnReason => {
+  const { argv, env, clearEnv } = plan.request
+  const lengths = argv.map((word) => Buffer.byteLength(word) + 1)
+  const longest = lengths.indexOf(Math.max(...lengths))
+  const args = lengths.reduce((sum, length) => sum + length, 0)
+  const own = env.reduce((sum, [name, value]) => sum + Buffer.byteLength(`${name}=${value ?? ""}`) + 1, 0)
+  const inherited = clearEnv ? 0 : inheritedSize()
+  const single =
+    (lengths[longest] ?? 0) > 128 * 1024 ? `; one argument may have 128 KiB, args[${longest - 1}] has more` : ""
+  return new Reason.InvalidArgument({
+    option: "args",
+    problem: `and the environment are too large: ${args} bytes of arguments, ${own + inherited} bytes of environment (see getconf ARG_MAX)${single}; pass the data through stdin or a file`
+  })
+}
+
+const inheritedSize = (): number =>
+  Object.entries(process.env).reduce((sum, [name, value]) => sum + Buffer.byteLength(`${name}=${value ?? ""}`) + 1, 0)
+
+const exec = async (plan: Plan, errno: string): Promise<Reason.SpawnReason> => {
+  if (errno === "E2BIG") return tooLarge(plan)
+  const { program, cwd, searchPath } = plan.request
+  const directory = cwd || process.cwd()
+  const inDirectory = await Binary.accessible(directory)
+  if (inDirectory !== undefined) return new Reason.WorkingDirectory({ path: directory, errno: inDirectory })
+  const candidates = program.includes("/")
+    ? [Path.resolve(directory, program)]
+    : searchPath.split(":").map((entry) => Path.resolve(directory, entry, program))
+  const found: Array<string> = []
+  for (const path of candidates) if (await exists(path)) found.push(path)
+  for (const path of found) {
+    const problem = await Binary.problemOf(path, errno)
+    if (problem !== undefined) return problem
+  }
+  const [path] = found
+  if (path !== undefined) {
+    return errno === "EACCES" || errno === "EPERM"
+      ? new Reason.PermissionDenied({ path })
+      : errno === "ENOENT"
+        ? notFound(plan)
+        : new Reason.NotExecutable({ path, problem: "format" })
+  }
+  if (errno === "EACCES" && program.includes("/"))
+    return new Reason.PermissionDenied({ path: Path.resolve(directory, program) })
+  return notFound(plan)
+}
+
+const notFound = (plan: Plan): Reason.SpawnReason => {
+  const { program, searchPath } = plan.request
+  return new Reason.ProgramNotFound({
+    program,
+    searched: program.includes("/") ? [] : searchPath.split(":").map((entry) => entry || ".")
+  })
+}
+
+const exists = async (path: string): Promise<boolean> => {
+  try {
+    await FsPromises.stat(path)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * What the user holds of a running process.
+ *
+ * @internal
+ */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Sink from "effect/Sink"
+import type * as Stream from "effect/Stream"
+import * as Command from "../../Command.ts"
+import type { ProcessExit, ResourceUsage } from "../../ExitStatus.ts"
+import type { Descendant, ProcessBase } from "../../Process.ts"
+import type { ExitError, KeeperLost, StreamError, Unkillable } from "../../ProcessError.ts"
+import * as Signal from "../../Signal.ts"
+import * as Descendants from "./descendants.ts"
+import { stopOf } from "./request.ts"
+import type { Run } from "./run.ts"
+import { readUsage } from "./usage.ts"
+
+type End =
+  | Sink.Sink<void, Uint8Array, never, StreamError>
+  | Stream.Stream<Uint8Array, StreamError>
+  | Effect.Effect<unknown, unknown>
+
+/** Effects are made when they are asked for: most processes are asked for one or two of them. */
+export class Handle implements ProcessBase<unknown> {
+  declare readonly stdin?: End | undefined
+  declare readonly stdout?: End | undefined
+  declare readonly stderr?: End | undefined
+  readonly #run: Run
+
+  constructor(run: Run) {
+    this.#run = run
+    for (const { target } of run.plan.ends) {
+      if (target === 0) this.stdin = endOf(run, 0)
+      else if (target === 1) this.stdout = endOf(run, 1)
+      else if (target === 2) this.stderr = endOf(run, 2)
+    }
+  }
+
+  get pid(): number {
+    return this.#run.pid
+  }
+
+  get command(): Command.Command {
+    return this.#run.plan.command
+  }
+
+  get exit(): Effect.Effect<ProcessExit, KeeperLost> {
+    return Deferred.await(this.#run.exit)
+  }
+
+  get success(): Effect.Effect<ProcessExit, ExitError | KeeperLost | unknown> {
+    return success(this.#run)
+  }
+
+  get isRunning(): Effect.Effect<boolean> {
+    return Effect.sync(() => this.#run.isRunning)
+  }
+
+  get ended(): Effect.Effect<void> {
+    return Deferred.await(this.#run.end)
+  }
+
+  get usage(): Effect.Effect<ResourceUsage, KeeperLost> {
+    const run = this.#run
+    return Effect.suspend(() => {
+      const known = Effect.map(this.exit, (exit) => exit.usage)
+      if (!run.isRunning) return known
+      // Where it has just been waited for, its final figures are on the way.
+      return Effect.flatMap(readUsage(run.pid, run.helper || process.pid), (usage) =>
+        usage === undefined ? known : Effect.succeed(usage)
+      )
+    })
+  }
+
+  get descendants(): Effect.Effect<ReadonlyArray<Descendant>> {
+    const run = this.#run
+    return Effect.suspend(() => {
+      if (run.isEnded) return Effect.succeed([])
+      return Effect.map(Descendants.read(run.pid, run.helper, run.plan.request.level === "group"), (found) =>
+        found.map((one) => ({ ...one, age: Duration.millis(one.age) }))
+      )
+    })
+  }
+
+  signal(name: Signal.Signal, options?: { readonly to?: Command.Reach | undefined }): Effect.Effect<boolean> {
+    return Effect.callback<boolean>((resume) =>
+      this.#run.signal(Signal.toNumber(name), options?.to ?? "leader", (errno) => resume(Effect.succeed(errno === 0)))
+    )
+  }
+
+  stop(policy?: Command.StopOptions): Effect.Effect<ProcessExit, KeeperLost | Unkillable> {
+    return Effect.suspend(() => {
+      const { command } = this
+      const options = { ...command.stop, ...policy }
+      return Effect.andThen(this.#run.stop(stopOf(Command.stopPolicy(Command.stop(command, options)))), this.exit)
+    })
+  }
+
+  fd(descriptor: number): End {
+    const end = descriptor > 2 ? endOf(this.#run, descriptor) : undefined
+    if (end === undefined) throw new RangeError(`descriptor ${descriptor} is not a pipe to this program`)
+    return end
+  }
+}
+
+const endOf = (run: Run, target: number): End | undefined => {
+  const consumer = run.consumers.get(target)
+  if (consumer !== undefined) return Fiber.join(consumer)
+  const role = run.plan.ends.find((end) => end.target === target)?.role
+  if (role?._tag === "Writer") return run.targets.get(target)?.sink
+  return role?._tag === "Reader" ? run.sources.get(target)?.stream : undefined
+}
+
+/** The exit of a run where it is a success. A failure of its input comes first: it explains what else went wrong. */
+export const success = (run: Run): Effect.Effect<ProcessExit, ExitError | KeeperLost | unknown> => {
+  const exit = Effect.flatMap(Deferred.await(run.exit), (exit) => run.check(exit))
+  return run.inputFailure === undefined ? exit : Effect.raceFirst(Deferred.await(run.inputFailure), exit)
+}

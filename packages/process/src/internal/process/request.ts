@@ -1,0 +1,180 @@
+/**
+ * From a command to what a backend needs: validated, every default filled in, nothing started.
+ *
+ * A command is immutable, so what follows from it alone is computed once and kept beside it. What may change between two spawns
+ * (PATH, the working directory of this program) is read each time.
+ *
+ * @internal
+ */
+
+import * as Path from "node:path"
+import * as Duration from "effect/Duration"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as Command from "../../Command.ts"
+import type { InvalidArgument } from "../../ProcessError.ts"
+import * as Signal from "../../Signal.ts"
+import * as Stdio from "../../Stdio.ts"
+import type { FdRequest, SpawnRequest, StopPolicy } from "../backend.ts"
+
+/** What this program does at its end of a descriptor. */
+export type Role =
+  /** The user writes it. */
+  | { readonly _tag: "Writer" }
+  /** The user reads it. */
+  | { readonly _tag: "Reader" }
+  /** A Stream of the command is written to it. */
+  | { readonly _tag: "Pump"; readonly stream: Stream.Stream<Uint8Array, unknown, unknown> }
+  /** A Sink of the command consumes it. */
+  | { readonly _tag: "Consumer"; readonly sink: Sink.Sink<unknown, Uint8Array, unknown, unknown, unknown> }
+
+export interface End {
+  readonly target: number
+  readonly role: Role
+}
+
+/** A command, ready to be started any number of times. */
+export interface Plan {
+  readonly command: Command.Command
+  readonly request: SpawnRequest
+  /** The descriptors that this program has an end of. */
+  readonly ends: ReadonlyArray<End>
+  /** Whether Streams or Sinks are among them. */
+  readonly isLive: boolean
+  /** The last part of the program's path. */
+  readonly name: string
+}
+
+/** Which of stdout and stderr a one-shot captures, whatever the command says. */
+export type Capture = "none" | "stdout" | "both"
+
+// What glibc searches where the environment has no PATH (confstr(3), _CS_PATH).
+const defaultPath = "/bin:/usr/bin"
+
+const writer: Role = { _tag: "Writer" }
+const reader: Role = { _tag: "Reader" }
+
+const plans: Record<Capture, WeakMap<Command.Command, Plan>> = {
+  none: new WeakMap(),
+  stdout: new WeakMap(),
+  both: new WeakMap()
+}
+
+/** The plan of a command, good for one spawn that follows at once. */
+export const plan = (command: Command.Command, capture: Capture): Result.Result<Plan, InvalidArgument> => {
+  const known = plans[capture].get(command)
+  if (known !== undefined) return Result.succeed(refresh(known))
+  const valid = Command.validate(command)
+  if (Result.isFailure(valid)) return Result.fail(valid.failure)
+  const made = make(command, capture)
+  if (isLasting(command)) plans[capture].set(command, made)
+  return Result.succeed(made)
+}
+
+const refresh = (known: Plan): Plan => {
+  const searchPath = searchPathOf(known.command)
+  const cwd = cwdOf(known.command)
+  return searchPath === known.request.searchPath && cwd === known.request.cwd
+    ? known
+    : { ...known, request: { ...known.request, searchPath, cwd } }
+}
+
+/**
+ * Whether the plan may outlive the spawn. A secret is not kept in clear, for its Redacted may be wiped; and a relative file
+ * follows the working directory of this program.
+ */
+const isLasting = (command: Command.Command): boolean =>
+  !command.args.some(Redacted.isRedacted) &&
+  !Object.values(command.env).some(Redacted.isRedacted) &&
+  ![command.stdin, command.stdout, command.stderr, ...Object.values(command.fds)].some(isRelativeFile)
+
+const isRelativeFile = (option: Stdio.Descriptor): boolean => Stdio.isFile(option) && !Path.isAbsolute(option.path)
+
+const make = (command: Command.Command, capture: Capture): Plan => {
+  const fds: Array<FdRequest> = []
+  const ends: Array<End> = []
+  const add = (target: number, option: Stdio.Descriptor) => {
+    const fd = descriptorOf(target, option)
+    fds.push(fd)
+    const role = roleOf(fd, option)
+    if (role !== undefined) ends.push({ target, role })
+  }
+  add(0, command.stdin)
+  add(1, capture === "none" ? command.stdout : "pipe")
+  add(2, capture === "both" ? "pipe" : command.stderr)
+  for (const [key, option] of Object.entries(command.fds)) add(Number(key), option)
+  const [program, argv] = argvOf(command)
+  return {
+    command,
+    ends,
+    isLive: ends.some(({ role }) => role._tag === "Pump" || role._tag === "Consumer"),
+    name: Path.basename(program),
+    request: {
+      program,
+      argv,
+      searchPath: searchPathOf(command),
+      cwd: cwdOf(command),
+      clearEnv: command.clearEnv,
+      env: Object.entries(command.env).map(([name, value]) => [name, value === undefined ? undefined : reveal(value)]),
+      level: command.containment,
+      session: command.session,
+      stop: stopOf(Command.stopPolicy(command)),
+      umask: command.umask,
+      fds,
+      shellFallback: false,
+      groupOnFailure: false
+    }
+  }
+}
+
+const reveal = (word: Command.Word): string => (Redacted.isRedacted(word) ? Redacted.value(word) : word)
+
+const argvOf = (command: Command.Command): readonly [program: string, argv: ReadonlyArray<string>] => {
+  if (command.shell === false) return [command.program, [command.program, ...command.args.map(reveal)]]
+  const shell = command.shell === true ? "/bin/sh" : command.shell
+  return [shell, [shell, "-c", command.program]]
+}
+
+const searchPathOf = (command: Command.Command): string => {
+  const own = command.env["PATH"]
+  if (own !== undefined) return reveal(own)
+  if (command.clearEnv || "PATH" in command.env) return defaultPath
+  return process.env["PATH"] ?? defaultPath
+}
+
+const cwdOf = (command: Command.Command): string => (command.cwd === undefined ? "" : Path.resolve(command.cwd))
+
+/** A stop policy as the backend takes it. What is left of the tree gets the same time as the leader. */
+export const stopOf = (policy: Command.StopPolicy): StopPolicy => {
+  const grace = Duration.isFinite(policy.grace)
+    ? Math.min(Math.ceil(Duration.toMillis(policy.grace)), longestGrace)
+    : undefined
+  return {
+    signal: policy.signal === "SIGKILL" ? 0 : Signal.toNumber(policy.signal),
+    reach: policy.to,
+    grace,
+    linger: grace
+  }
+}
+
+// The frames to the keeper have 32 bits for it, and all ones mean no end.
+const longestGrace = 0xffff_fffe
+
+const descriptorOf = (target: number, option: Stdio.Descriptor): FdRequest => {
+  if (option === "null") return { target, kind: "null" }
+  if (option === "inherit") return { target, kind: "inherit", source: target }
+  if (option === "pipe-in" || Stream.isStream(option)) return { target, kind: "pipeIn" }
+  if (option === "pipe") return { target, kind: target === 0 ? "pipeIn" : "pipeOut" }
+  if (!Stdio.isFile(option)) return { target, kind: "pipeOut" }
+  return { target, kind: "file", path: Path.resolve(option.path), mode: modes[option._tag] }
+}
+
+const modes = { Read: "read", Truncate: "truncate", Append: "append" } as const
+
+const roleOf = (fd: FdRequest, option: Stdio.Descriptor): Role | undefined => {
+  if (fd.kind === "pipeIn") return Stream.isStream(option) ? { _tag: "Pump", stream: option } : writer
+  if (fd.kind === "pipeOut") return Sink.isSink(option) ? { _tag: "Consumer", sink: option } : reader
+  return undefined
+}

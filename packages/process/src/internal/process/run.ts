@@ -1,0 +1,269 @@
+/**
+ * One started command: what has happened to it, and what this program holds of it.
+ *
+ * Everything here is told by callbacks of the backend and costs no fiber. Effects look at it from outside: `Process.spawn` waits
+ * for the start, a handle for exit and end, the finalizer of the scope for the end of everything.
+ *
+ * @internal
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Command from "../../Command.ts"
+import * as ExitStatus from "../../ExitStatus.ts"
+import { ExitError, type KeeperLost, type SpawnError, StreamError, Unkillable } from "../../ProcessError.ts"
+import type { Observer, OpenedFd, RawUsage, SpawnFailure, StopPolicy, Ticket } from "../backend.ts"
+import type { LiveProcess, NurseryInternal } from "../registry.ts"
+import { Source } from "../streams/source.ts"
+import { Tail } from "../streams/tail.ts"
+import { Target } from "../streams/target.ts"
+import * as Diagnose from "./diagnose.ts"
+import type { Plan } from "./request.ts"
+import { usageOf } from "./usage.ts"
+
+/** Told to whoever waits for the start. */
+export type Started = Effect.Effect<Run, SpawnError | KeeperLost>
+
+/** What sees a run from its beginning to its end, for spans. */
+export interface Watcher {
+  started(run: Run): void
+  exited(exit: Exit.Exit<ExitStatus.ProcessExit, KeeperLost | SpawnError>): void
+}
+
+export class Run implements Observer {
+  readonly plan: Plan
+  pid = 0
+  helper = 0
+  /** Milliseconds of `performance.now()`. */
+  startedAt = 0
+  readonly exit = Deferred.makeUnsafe<ExitStatus.ProcessExit, KeeperLost>()
+  /** Nothing of the tree is left. */
+  readonly end = Deferred.makeUnsafe<void>()
+  /** The first failure of a Stream of the command; made when there is such a Stream. */
+  inputFailure: Deferred.Deferred<never, unknown> | undefined
+  readonly sources = new Map<number, Source<StreamError>>()
+  readonly targets = new Map<number, Target<StreamError>>()
+  /** Fibers that write Streams to the process and read its output into Sinks. */
+  readonly pumps: Array<Fiber.Fiber<unknown, unknown>> = []
+  readonly consumers = new Map<number, Fiber.Fiber<unknown, unknown>>()
+  readonly tail: Tail | undefined
+  watcher: Watcher | undefined
+  readonly #nursery: NurseryInternal
+  readonly #scope: Scope.Closeable
+  #resume: ((started: Started) => void) | undefined
+  #ticket: Ticket | undefined
+  #live: LiveProcess | undefined
+  #state: "pending" | "running" | "exited" | "ended" = "pending"
+  #stuck: ReadonlyArray<number> | undefined
+  /** Those who wait for the end or for news that it will not come. */
+  readonly #waiters = new Set<() => void>()
+
+  /** `scope` is this run's own: closing it takes it out of the one that it was started in. */
+  constructor(plan: Plan, nursery: NurseryInternal, scope: Scope.Closeable) {
+    this.plan = plan
+    this.#nursery = nursery
+    this.#scope = scope
+    this.tail = plan.ends.some((end) => end.target === 2) ? new Tail() : undefined
+  }
+
+  get line(): string {
+    return Command.display(this.plan.command)
+  }
+
+  get isRunning(): boolean {
+    return this.#state === "running"
+  }
+
+  get isEnded(): boolean {
+    return this.#state === "ended"
+  }
+
+  /** Asks the backend for the process, and waits until it has started. Run it once. */
+  readonly begin: Started = Effect.callback<Run, SpawnError | KeeperLost>((resume) => {
+    this.#resume = resume
+    this.#ticket = this.#nursery.backend.spawn(this.plan.request, this)
+    return this.cancel
+  })
+
+  /** Sends a signal; `done` gets an error number, 0 for success. */
+  signal(signal: number, reach: "leader" | "group" | "tree", done: (errno: number) => void): void {
+    this.#ticket?.signal(signal, reach, done)
+  }
+
+  /** Ends the process by a policy, and waits until nothing of its tree is left. */
+  stop(policy: StopPolicy): Effect.Effect<void, Unkillable> {
+    return Effect.suspend(() => {
+      if (this.isEnded) return Effect.void
+      this.#ticket?.stop(policy)
+      return this.#gone
+    })
+  }
+
+  /** For an interrupted spawn: whatever its state, nothing is left of it afterwards. */
+  readonly cancel: Effect.Effect<void> = Effect.suspend(() => {
+    this.#resume = undefined
+    if (this.isEnded) return Effect.void
+    this.#ticket?.cancel()
+    return Effect.andThen(
+      Effect.ignore(this.#gone),
+      Effect.sync(() => {
+        this.#closeEnds()
+        this.#detach()
+      })
+    )
+  })
+
+  /** The finalizer of the scope. */
+  close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    if (this.isEnded && this.pumps.length === 0 && this.consumers.size === 0) {
+      this.#closeEnds()
+      return Effect.void
+    }
+    const stop = this.#state === "pending" ? this.cancel : Effect.ignore(this.stop(this.plan.request.stop))
+    return Effect.andThen(stop, this.#release(exit))
+  }
+
+  started(pid: number, helper: number, fds: ReadonlyArray<OpenedFd>): void {
+    this.pid = pid
+    this.helper = helper
+    this.startedAt = performance.now()
+    this.#state = "running"
+    for (const fd of fds) this.#open(fd)
+    this.#live = this.#nursery.registry.started({
+      pid,
+      helper,
+      name: this.plan.name,
+      command: () => this.line,
+      level: this.plan.request.level
+    })
+    this.watcher?.started(this)
+    this.#resumeWith(Effect.succeed(this))
+  }
+
+  failed(failure: SpawnFailure): void {
+    this.#state = "ended"
+    this.#wake()
+    if (failure.errno === Diagnose.canceled) {
+      this.#resumeWith(Effect.interrupt)
+      this.#detach()
+      return
+    }
+    this.#resumeWith(
+      Effect.flatMap(Diagnose.diagnose(this.plan, failure), (error) => {
+        this.#nursery.registry.failed(error)
+        this.watcher?.exited(Exit.fail(error))
+        return Effect.fail(error)
+      })
+    )
+    this.#detach()
+  }
+
+  exited(status: number, usage: RawUsage): void {
+    const exit: ExitStatus.ProcessExit = { status: ExitStatus.fromWaitStatus(status), usage: usageOf(usage) }
+    this.#state = "exited"
+    for (const source of this.sources.values()) source.writerExited()
+    if (this.#live !== undefined) this.#nursery.registry.exited(this.#live, exit)
+    this.watcher?.exited(Exit.succeed(exit))
+    Deferred.doneUnsafe(this.exit, Exit.succeed(exit))
+  }
+
+  ended(): void {
+    this.#state = "ended"
+    for (const target of this.targets.values()) target.close()
+    if (this.#live !== undefined) this.#nursery.registry.ended(this.#live)
+    Deferred.doneUnsafe(this.end, Exit.void)
+    this.#wake()
+    this.#detach()
+  }
+
+  lost(error: KeeperLost): void {
+    if (this.#state === "running") this.#state = "exited"
+    this.#nursery.registry.lost(this.#live, error)
+    this.watcher?.exited(Exit.fail(error))
+    Deferred.doneUnsafe(this.exit, Exit.fail(error))
+    this.#resumeWith(Effect.fail(error))
+  }
+
+  unkillable(pids: ReadonlyArray<number>): void {
+    this.#stuck = pids
+    if (this.#live !== undefined) this.#nursery.registry.unkillable(this.#live, pids)
+    this.#wake()
+  }
+
+  #resumeWith(started: Started): void {
+    const resume = this.#resume
+    this.#resume = undefined
+    resume?.(started)
+  }
+
+  #wake(): void {
+    for (const waiter of Array.from(this.#waiters)) waiter()
+  }
+
+  readonly #gone: Effect.Effect<void, Unkillable> = Effect.callback<void, Unkillable>((resume) => {
+    const check = () => {
+      if (this.isEnded) resume(Effect.void)
+      else if (this.#stuck !== undefined) {
+        resume(Effect.fail(new Unkillable({ command: this.line, pid: this.pid, pids: this.#stuck })))
+      } else return
+      this.#waiters.delete(check)
+    }
+    this.#waiters.add(check)
+    check()
+    return Effect.sync(() => {
+      this.#waiters.delete(check)
+    })
+  })
+
+  #open(fd: OpenedFd): void {
+    const name = nameOf(fd.target)
+    const operation = fd.kind === "pipeIn" ? "write" : "read"
+    const onError = (errno: string) => new StreamError({ stream: name, operation, command: this.line, errno })
+    const onClose = () => this.#detach()
+    if (fd.kind === "pipeIn") this.targets.set(fd.target, new Target({ handle: fd.handle, onError }))
+    else {
+      const tail = fd.target === 2 ? this.tail : undefined
+      this.sources.set(fd.target, new Source({ handle: fd.handle, name, onError, onClose, tail }))
+    }
+  }
+
+  #closeEnds(): void {
+    for (const source of this.sources.values()) source.close("ECANCELED")
+    for (const target of this.targets.values()) target.close()
+  }
+
+  /**
+   * Lets go of what this program holds. Everything that wrote is dead, so a Sink gets the rest and then the end: where the scope
+   * closes because all went well, it is given the time for it.
+   */
+  #release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      yield* Fiber.interruptAll(this.pumps)
+      yield* Exit.isSuccess(exit)
+        ? Fiber.awaitAll(this.consumers.values())
+        : Fiber.interruptAll(this.consumers.values())
+      this.#closeEnds()
+    })
+  }
+
+  /** A scope may live long and start many: what has ended, and has nothing left to read, does not stay in it. */
+  #detach(): void {
+    if (!this.isEnded || this.pumps.length > 0 || this.consumers.size > 0) return
+    for (const source of this.sources.values()) if (source.isOpen) return
+    // The finalizer has nothing to do any more, so what it would do is not run.
+    Scope.closeUnsafe(this.#scope, Exit.void)
+  }
+
+  /** What `success` says of an exit. */
+  check(exit: ExitStatus.ProcessExit): Effect.Effect<ExitStatus.ProcessExit, ExitError> {
+    const { status, usage } = exit
+    if (status._tag === "Exited" && this.plan.command.successCodes.includes(status.code)) return Effect.succeed(exit)
+    // What the process said last may still be in the pipe; reading it here leaves it for the consumer of the stream.
+    this.sources.get(2)?.readNow()
+    return Effect.fail(new ExitError({ status, usage, command: this.line, stderr: this.tail?.text() ?? "" }))
+  }
+}
+
+const nameOf = (target: number): string => ["stdin", "stdout", "stderr"][target] ?? `fd ${target}`

@@ -1,0 +1,125 @@
+/**
+ * The way from a command to a run in the scope of the caller.
+ *
+ * The finalizer is in the scope before the process is asked for: no point lies between the two at which an interruption would
+ * leave something behind.
+ *
+ * @internal
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import type { Command } from "../../Command.ts"
+import { Nursery } from "../../Nursery.ts"
+import * as Reason from "../../ProcessError.ts"
+import type { NurseryInternal } from "../registry.ts"
+import * as Diagnose from "./diagnose.ts"
+import { type Capture, type Plan, plan } from "./request.ts"
+import { Run } from "./run.ts"
+import * as Trace from "./trace.ts"
+
+export type Spawning = Effect.Effect<Run, Reason.SpawnError | Reason.KeeperLost, Nursery | Scope.Scope>
+
+/** Starts a command; its Streams and Sinks run from then on. */
+export const spawn = (command: Command, capture: Capture): Spawning =>
+  Effect.withFiber((fiber) => {
+    const context: Context.Context<never> = fiber.context
+    const { internal } = Context.getUnsafe(context, Nursery)
+    const planned = plan(command, capture)
+    if (Result.isFailure(planned)) return refuse(internal, command, planned.failure)
+    const unavailable = containmentProblem(internal, planned.success)
+    if (unavailable !== undefined) return refuse(internal, command, unavailable)
+    const scope = Scope.forkUnsafe(Context.getUnsafe(context, Scope.Scope))
+    const run = new Run(planned.success, internal, scope)
+    const begun = Effect.andThen(
+      Scope.addFinalizerExit(scope, (exit) => run.close(exit)),
+      run.begin
+    )
+    const connected = planned.success.isLive ? Effect.tap(begun, connect) : begun
+    if (!Trace.isWanted(fiber)) return connected
+    return Effect.flatMap(Trace.watch(fiber, planned.success), (watcher) => {
+      run.watcher = watcher
+      return connected
+    })
+  })
+
+const refuse = (
+  internal: NurseryInternal,
+  command: Command,
+  reason: Reason.SpawnReason
+): Effect.Effect<never, Reason.SpawnError> => {
+  const error = Diagnose.refuse(command, reason)
+  internal.registry.failed(error)
+  return Effect.fail(error)
+}
+
+/** `tree` and `group` are always there, in the strength that `Nursery.guarantees` says. */
+const containmentProblem = (internal: NurseryInternal, { request }: Plan): Reason.Containment | undefined => {
+  if (request.level === "tree" || request.level === "group") return undefined
+  const found = internal.backend.guarantees().levels.find((known) => known.level === request.level)
+  if (found?.available === true) return undefined
+  return new Reason.Containment({ level: request.level, problem: found?.reason ?? "it is not known here" })
+}
+
+/** Starts the fibers of the Streams and Sinks that the command carries. */
+const connect = (run: Run): Effect.Effect<void> =>
+  Effect.forEach(
+    run.plan.ends,
+    ({ target, role }) => {
+      if (role._tag === "Pump") return pump(run, target, withoutServices(role.stream))
+      if (role._tag === "Consumer" && run.sources.get(target)?.isClaimed === false) {
+        return consume(run, target, withoutServicesSink(role.sink))
+      }
+      return Effect.void
+    },
+    { discard: true }
+  )
+
+const pump = (run: Run, target: number, stream: Stream.Stream<Uint8Array, unknown>): Effect.Effect<void> => {
+  const writer = run.targets.get(target)
+  if (writer === undefined) return Effect.void
+  const failure = (run.inputFailure ??= Deferred.makeUnsafe<never, unknown>())
+  const write = Stream.run(
+    stream,
+    Sink.fromTransform((upstream) => writer.write(upstream))
+  )
+  return Effect.map(
+    Effect.forkDetach(
+      Effect.onExit(write, (exit) =>
+        Effect.sync(() => {
+          // A process that does not read on is no failure of the Stream.
+          if (Exit.isFailure(exit) && !writer.isCauseOf(exit.cause))
+            Deferred.doneUnsafe(failure, Exit.failCause(exit.cause))
+        })
+      ),
+      { startImmediately: true }
+    ),
+    (fiber) => {
+      run.pumps.push(fiber)
+    }
+  )
+}
+
+const consume = (
+  run: Run,
+  target: number,
+  sink: Sink.Sink<unknown, Uint8Array, unknown, unknown>
+): Effect.Effect<void> => {
+  const source = run.sources.get(target)
+  if (source === undefined) return Effect.void
+  return Effect.map(Effect.forkDetach(Stream.run(source.stream, sink), { startImmediately: true }), (fiber) => {
+    run.consumers.set(target, fiber)
+  })
+}
+
+// The requirements of the Streams and Sinks of a command are those of `Process.spawn`, whose fiber has them; their types are not
+// known here.
+const withoutServices = (stream: Stream.Stream<Uint8Array, unknown, unknown>) =>
+  stream as Stream.Stream<Uint8Array, unknown>
+const withoutServicesSink = (sink: Sink.Sink<unknown, Uint8Array, unknown, unknown, unknown>) =>
+  sink as Sink.Sink<unknown, Uint8Array, unknown, unknown>

@@ -1,0 +1,165 @@
+/**
+ * How bytes come from a descriptor to their receiver: registration with the event loop, and the memory that is read into.
+ *
+ * @internal
+ */
+import { Socket } from "node:net"
+import { close, errnoOf } from "./descriptor.ts"
+
+export interface Receiver {
+  /** Whether the receiver keeps the chunks that it gets; if not, their memory is used again. */
+  readonly keeps: boolean
+  /** Whether to go on. */
+  bytes(chunk: Uint8Array): boolean
+  ended(): void
+  failed(errno: string): void
+}
+
+/** Nothing is read and no event loop is held open before `start` and after `stop`; both may be called again and again. */
+export interface Flow {
+  start(): void
+  stop(): void
+  close(): void
+  /** Passes on what was read ahead and returns the descriptor, to be read at once; negative where it cannot be. */
+  prepare(): number
+}
+
+// What one read takes at most: the kernel's pipes hold as much by default.
+const readSize = 64 * 1024
+const slabSize = 1024 * 1024
+// A chunk below this is copied, so that who keeps a short line does not keep a slab.
+const copyBelow = 4 * 1024
+
+/** Bytes of a pipe, read by the event loop straight into memory of our own. */
+export class PipeFlow implements Flow {
+  readonly #fd: number
+  readonly #receiver: Receiver
+  #socket: Socket | undefined
+  #slab: Uint8Array = new Uint8Array(0)
+  #offset = 0
+  #filled = false
+  #closed = false
+
+  constructor(fd: number, receiver: Receiver) {
+    this.#fd = fd
+    this.#receiver = receiver
+  }
+
+  start(): void {
+    if (this.#closed) return
+    if (this.#socket === undefined) this.#open()
+    this.#socket?.resume()
+  }
+
+  stop(): void {
+    this.#socket?.pause()
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#socket === undefined) close(this.#fd)
+    else this.#socket.destroy()
+    this.#slab = new Uint8Array(0)
+  }
+
+  prepare(): number {
+    return this.#closed ? -1 : this.#fd
+  }
+
+  #open(): void {
+    try {
+      const socket = new Socket({
+        fd: this.#fd,
+        readable: true,
+        writable: false,
+        onread: { buffer: () => this.#room(), callback: (count) => this.#take(count) }
+      })
+      socket.on("end", () => this.#receiver.ended())
+      socket.on("error", (cause) => this.#receiver.failed(errnoOf(cause)))
+      this.#socket = socket
+    } catch (cause) {
+      this.#receiver.failed(errnoOf(cause))
+    }
+  }
+
+  /** Where the next read goes to. A stream starts with little and gets slabs once it has shown that it fills them. */
+  #room(): Uint8Array {
+    if (this.#slab.length - this.#offset < readSize) {
+      this.#slab = new Uint8Array(Buffer.allocUnsafeSlow(this.#filled ? slabSize : readSize).buffer)
+      this.#offset = 0
+      this.#filled = true
+    }
+    return this.#slab.subarray(this.#offset, this.#offset + readSize)
+  }
+
+  #take(count: number): boolean {
+    const chunk = this.#slab.subarray(this.#offset, this.#offset + count)
+    if (!this.#receiver.keeps) return this.#receiver.bytes(chunk)
+    if (count < copyBelow) return this.#receiver.bytes(chunk.slice())
+    this.#offset += count
+    return this.#receiver.bytes(chunk)
+  }
+}
+
+/**
+ * Bytes of a socket that somebody else made, and that may be written too.
+ *
+ * Node reads some bytes ahead into the socket; they are taken from there. The socket is never set flowing: Node would then throw
+ * away what nobody has read when a child of its own exits.
+ */
+export class SocketFlow implements Flow {
+  readonly #socket: Socket
+  readonly #receiver: Receiver
+  #flowing = false
+
+  constructor(socket: Socket, receiver: Receiver) {
+    this.#socket = socket
+    this.#receiver = receiver
+    socket.on("readable", () => this.#take())
+    socket.on("end", () => receiver.ended())
+    socket.on("error", (cause) => receiver.failed(errnoOf(cause)))
+    socket.on("close", () => receiver.ended())
+    socket.unref()
+  }
+
+  start(): void {
+    if (this.#flowing || this.#socket.destroyed) return
+    this.#flowing = true
+    this.#socket.ref()
+    this.#take()
+  }
+
+  stop(): void {
+    this.#flowing = false
+    this.#socket.unref()
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  prepare(): number {
+    const flowing = this.#flowing
+    this.#flowing = true
+    this.#take()
+    this.#flowing = flowing
+    return descriptorOf(this.#socket)
+  }
+
+  #take(): void {
+    while (this.#flowing) {
+      const chunk: unknown = this.#socket.read()
+      if (!(chunk instanceof Uint8Array)) return
+      if (!this.#receiver.bytes(chunk)) this.stop()
+    }
+  }
+}
+
+/** Node does not tell the descriptor of a socket; its handle has had it as `fd` in all versions. -1: it could not be told. */
+const descriptorOf = (socket: Socket): number => {
+  const handle: unknown = Reflect.get(socket, "_handle")
+  return typeof handle === "object" && handle !== null && "fd" in handle && typeof handle.fd === "number"
+    ? handle.fd
+    : -1
+}

@@ -1,0 +1,241 @@
+/**
+ * The reading end of a pipe or socket, as a source of bytes for one consumer.
+ *
+ * Bytes move when somebody asks for them: an unread source costs a descriptor number and nothing else. It holds no event loop
+ * open, stalls nobody, and what was written before the writer's exit can be read after it. A consumer that is slower than the
+ * writer stops the reading at `highWater` bytes, and so, through the kernel's pipe, the writer.
+ *
+ * The one consumer is a Stream (`stream`) or a function (`collect`). A second one gets {@link StreamInUse} as a defect: it would
+ * get some of the bytes, and so would the first.
+ *
+ * @internal
+ */
+
+import type { Socket } from "node:net"
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Descriptor from "./descriptor.ts"
+import { type Flow, PipeFlow, SocketFlow } from "./flow.ts"
+import type { Tail } from "./tail.ts"
+
+/** The defect of a second consumer of one stream. Share a stream with `Stream.broadcast`. */
+export class StreamInUse extends Data.TaggedError("StreamInUse")<{ readonly stream: string }> {
+  override get message(): string {
+    return `${this.stream} has a consumer already, and a second one would get only some of the bytes: share it with Stream.broadcast`
+  }
+}
+
+export interface SourceOptions<E> {
+  /** An open, nonblocking descriptor or a connected socket; the source closes it. */
+  readonly handle: number | Socket
+  /** What it is called in errors: `stdout`, `fd 3`. */
+  readonly name: string
+  readonly onError: (errno: string) => E
+  /** Gets all that passes. */
+  readonly tail?: Tail | undefined
+  /** Called once, when the source needs its handle no longer; in place of closing it. */
+  readonly release?: (() => void) | undefined
+  /** Called once, when the handle has been let go. */
+  readonly onClose?: (() => void) | undefined
+}
+
+/** Gets bytes as they come. The chunk is the collector's own where `keeps` is true, else it is good until the call returns. */
+export interface Collector {
+  readonly keeps: boolean
+  /** Whether to go on. */
+  readonly bytes: (chunk: Uint8Array) => boolean
+  /** The end of the stream, or the name of an error. */
+  readonly end: (errno: string | undefined) => void
+}
+
+type Chunks = readonly [Uint8Array, ...Array<Uint8Array>]
+
+/** How far the reading runs ahead of a slow consumer. */
+const highWater = 256 * 1024
+
+// Where `readNow` reads to; its bytes are copied, or consumed before it returns.
+const scratch = new Uint8Array(64 * 1024)
+
+export class Source<E> {
+  readonly stream: Stream.Stream<Uint8Array, E>
+  readonly #options: SourceOptions<E>
+  readonly #flow: Flow
+  #chunks: Array<Uint8Array> = []
+  #bytes = 0
+  #waiter: ((effect: Pull.Pull<Chunks, E>) => void) | undefined
+  #collector: Collector | undefined
+  #claimed = false
+  /** `undefined`: open; else how the stream ends after the chunks that are left. */
+  #end: Pull.Pull<never, E> | undefined
+  #closed = false
+  #writerGone = false
+  /** Reading was stopped because the consumer is slow. */
+  #held = false
+
+  constructor(options: SourceOptions<E>) {
+    this.#options = options
+    this.#flow =
+      typeof options.handle === "number" ? new PipeFlow(options.handle, this) : new SocketFlow(options.handle, this)
+    this.stream = Stream.fromChannel(
+      Channel.fromTransform((_, scope) => {
+        this.#claim()
+        return Effect.as(
+          Scope.addFinalizer(
+            scope,
+            Effect.sync(() => this.close())
+          ),
+          this.#pull
+        )
+      })
+    )
+  }
+
+  /** Whether bytes or the end can still come, so that the handle is needed. */
+  get isOpen(): boolean {
+    return !this.#closed
+  }
+
+  get isClaimed(): boolean {
+    return this.#claimed
+  }
+
+  /** Whether the consumer gets bytes that it may keep. */
+  get keeps(): boolean {
+    return this.#collector === undefined || this.#collector.keeps
+  }
+
+  /** Consumes all bytes by a function, from now on. */
+  collect(collector: Collector): void {
+    this.#claim()
+    this.#collector = collector
+    if (this.#end !== undefined) collector.end(undefined)
+    else this.#flow.start()
+  }
+
+  /**
+   * Reads what is in the pipe at this moment, without waiting, up to `limit` bytes: for a writer that has exited, while another
+   * process may still hold the pipe. Whether the end was reached.
+   */
+  readNow(limit: number = 1024 * 1024): boolean {
+    const fd = this.#flow.prepare()
+    for (let count = 0; fd >= 0 && this.#end === undefined && count < limit; ) {
+      const outcome = Descriptor.tryRead(fd, scratch)
+      if (outcome === Descriptor.wouldBlock) return false
+      if (typeof outcome === "string") this.failed(outcome)
+      else if (outcome === 0) this.ended()
+      else {
+        count += outcome
+        const chunk = scratch.subarray(0, outcome)
+        this.bytes(this.keeps ? chunk.slice() : chunk)
+      }
+    }
+    return this.#end !== undefined
+  }
+
+  /** From now on reading tries at once before it registers with the event loop: the end is likely there already. */
+  writerExited(): void {
+    this.#writerGone = true
+  }
+
+  /** Ends the stream here: its consumer gets what is in the pipe at this moment, and then the end. */
+  endNow(): void {
+    if (!this.readNow()) this.ended()
+  }
+
+  /**
+   * Lets go of the handle. A consumer that is still there gets what is left, then the end; what is more than `limit` is an
+   * `errno` to it.
+   */
+  close(errno?: string): void {
+    if (this.#closed) return
+    if (errno !== undefined && this.#claimed && !this.readNow()) this.failed(errno)
+    if (this.#end === undefined) this.#finish(Cause.done())
+    this.#release()
+  }
+
+  /** @internal The flow has read something: whether it goes on. */
+  bytes(chunk: Uint8Array): boolean {
+    this.#options.tail?.push(chunk)
+    if (this.#collector !== undefined) return this.#collector.bytes(chunk)
+    const waiter = this.#waiter
+    if (waiter !== undefined) {
+      this.#waiter = undefined
+      waiter(Effect.succeed([chunk]))
+    } else {
+      this.#chunks.push(chunk)
+      this.#bytes += chunk.length
+    }
+    if (this.#waiter !== undefined || this.#bytes < highWater) return true
+    this.#held = true
+    return false
+  }
+
+  /** @internal End of file. */
+  ended(): void {
+    if (this.#end !== undefined) return
+    this.#release()
+    this.#finish(Cause.done())
+  }
+
+  /** @internal */
+  failed(errno: string): void {
+    if (this.#end !== undefined) return
+    this.#release()
+    this.#finish(
+      Effect.suspend(() => Effect.fail(this.#options.onError(errno))),
+      errno
+    )
+  }
+
+  readonly #pull: Pull.Pull<Chunks, E> = Effect.suspend(() => {
+    if (this.#writerGone && this.#bytes === 0 && this.#end === undefined) this.readNow(highWater)
+    const [first, ...rest] = this.#chunks
+    if (first !== undefined) {
+      this.#chunks = []
+      this.#bytes = 0
+      if (this.#held) {
+        this.#held = false
+        this.#flow.start()
+      }
+      return Effect.succeed<Chunks>([first, ...rest])
+    }
+    if (this.#end !== undefined) return this.#end
+    return Effect.callback<Chunks, E | Cause.Done>((resume) => {
+      this.#waiter = resume
+      this.#flow.start()
+      return Effect.sync(() => {
+        this.#waiter = undefined
+        this.#flow.stop()
+      })
+    })
+  })
+
+  #claim(): void {
+    if (this.#claimed) throw new StreamInUse({ stream: this.#options.name })
+    this.#claimed = true
+  }
+
+  #finish(end: Pull.Pull<never, E>, errno?: string): void {
+    this.#end = end
+    const waiter = this.#waiter
+    this.#waiter = undefined
+    waiter?.(end)
+    this.#collector?.end(errno)
+  }
+
+  #release(): void {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#options.release === undefined) this.#flow.close()
+    else {
+      this.#flow.stop()
+      this.#options.release()
+    }
+    this.#options.onClose?.()
+  }
+}
