@@ -3,6 +3,8 @@
  */
 export * as Command from "./Command.ts"
 export * as ExitStatus from "./ExitStatus.ts"
+export * as Nursery from "./Nursery.ts"
+export * as Process from "./Process.ts"
 export * from "./ProcessError.ts"
 export * as Signal from "./Signal.ts"
 export * as Stdio from "./Stdio.ts"
