@@ -46,6 +46,7 @@ const noOptions: Options = {}
 export function make(strings: TemplateStringsArray, ...values: Values): Unchecked
 export function make(options: Options): (strings: TemplateStringsArray, ...values: Values) => Unchecked
 export function make(program: string, args?: ReadonlyArray<Word>, options?: Options): Unchecked
+// What follows the first argument is what the overload with that first argument says.
 export function make(first: TemplateStringsArray | Options | string, ...rest: ReadonlyArray<unknown>): unknown {
   if (typeof first === "string") {
     const [args = [], options = noOptions] = rest as readonly [ReadonlyArray<Word>?, Options?]

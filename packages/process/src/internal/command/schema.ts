@@ -70,7 +70,7 @@ const findLive = (self: Command): SchemaIssue.Issue | undefined => {
     [["stdin"], self.stdin],
     [["stdout"], self.stdout],
     [["stderr"], self.stderr],
-    ...Object.entries(self.fds).map(([descriptor, value]) => [["fds", descriptor], value] as const)
+    ...Object.entries(self.fds ?? {}).map(([descriptor, value]) => [["fds", descriptor], value] as const)
   ]
   for (const [path, value] of options) {
     const kind = liveKind(value)
@@ -131,7 +131,7 @@ const encodeStop = ({ signal, grace, to }: StopOptions): NonNullable<Form["stop"
 const isEmpty = (record: object): boolean => Object.keys(record).length === 0
 
 const encode = (self: Plain): Effect.Effect<Form, SchemaIssue.Issue> => {
-  const issue = findRedacted(self) ?? findInvalid(self)
+  const issue = findInvalid(self) ?? findRedacted(self)
   if (issue !== undefined) return Effect.fail(issue)
   const form: Types.Mutable<Form> = { program: self.program, args: self.args.filter(Predicate.isString) }
   if (self.cwd !== undefined) form.cwd = self.cwd

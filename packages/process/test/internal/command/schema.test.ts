@@ -5,6 +5,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { describe, expect, it } from "vitest"
 import * as Command from "../../../src/Command.ts"
+import { defaults, make } from "../../../src/internal/command/value.ts"
 import * as Stdio from "../../../src/Stdio.ts"
 
 const json = Schema.fromJsonString(Command.Command)
@@ -93,6 +94,15 @@ describe("Command.Command", () => {
     )
     expect(encodeFailure(Command.stderr(base, Sink.drain))).toContain("stderr holds a Sink")
     expect(encodeFailure(Command.fds(base, { 7: Stream.empty }))).toContain("fds[7] holds a Stream")
+  })
+
+  it("names what is wrong with a command from untyped code", () => {
+    const base = { ...defaults, program: "x", args: [] }
+    const untyped = (fields: object): unknown => make({ ...base, ...fields })
+    expect(encodeFailure(untyped({ fds: undefined }))).toContain("fds is not an object")
+    expect(encodeFailure(untyped({ args: undefined }))).toContain("args is not an array")
+    expect(encodeFailure(untyped({ env: null }))).toContain("env is not an object")
+    expect(encodeFailure(untyped({ stdout: 1 }))).toContain("stdout is none of")
   })
 
   it.each([
