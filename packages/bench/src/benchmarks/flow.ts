@@ -1,0 +1,95 @@
+/**
+ * P4 and P5: bytes out of a child into Node, and bytes through a pipeline of processes.
+ */
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
+import { atLeast, type Context, compete, type Measurement } from "../harness/measurement.ts"
+import { Worker } from "../harness/worker.ts"
+
+const GB = 1e9
+
+const gigabytesASecond = (worker: Worker, name: string, bytes: number, block: number) => async () => {
+  const [seconds = 0] = await worker.round(name, bytes, block)
+  return bytes / GB / seconds
+}
+
+const blocks = [
+  { block: 65_536, name: "64 KiB" },
+  { block: 1_048_576, name: "1 MiB" }
+]
+
+export const read = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
+  const bytes = context.size.quick ? GB / 2 : 4 * GB
+  const start = (file: string) => Worker.start(file, [context.native.produce])
+  const nursery = start("nursery.ts")
+  const raw = start("child_process.ts")
+  const spawner = start("nursery_spawner.ts")
+  const effect = start("effect.ts")
+  const measurements: Array<Measurement> = []
+  for (const { block, name } of blocks) {
+    measurements.push(
+      await compete(context, {
+        id: "P4",
+        work: `${bytes / GB} GB of a child's stdout, written in blocks of ${name}, read in Node`,
+        unit: "GB/s",
+        rounds: Math.min(context.size.rounds, 5),
+        contenders: [
+          {
+            who: "Nursery, process.stdout as a Stream",
+            ours: true,
+            measure: gigabytesASecond(nursery, "read", bytes, block)
+          },
+          {
+            who: 'child_process, raw "data" events',
+            goal: atLeast(1.5),
+            measure: gigabytesASecond(raw, "read", bytes, block)
+          },
+          {
+            who: "Effect ChildProcess on Nursery's spawner",
+            measure: gigabytesASecond(spawner, "read", bytes, block)
+          },
+          { who: "Effect ChildProcess on its own", measure: gigabytesASecond(effect, "read", bytes, block) }
+        ]
+      })
+    )
+  }
+  for (const worker of [nursery, raw, spawner, effect]) await worker.close()
+  return measurements
+}
+
+export const pipeline = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
+  const bytes = context.size.quick ? GB / 2 : 2 * GB
+  const { produce } = context.native
+  const start = (file: string) => Worker.start(file, [produce])
+  const spawner = start("nursery_spawner.ts")
+  const effect = start("effect.ts")
+  const measurements: Array<Measurement> = []
+  for (const { block, name } of blocks) {
+    const shell = async () => {
+      const begin = performance.now()
+      const { stdout } = await promisify(execFile)("/bin/sh", ["-c", `${produce} ${bytes} ${block} | cat | wc -c`])
+      const seconds = (performance.now() - begin) / 1000
+      if (Number(stdout) !== bytes) throw new Error(`wc counted ${stdout}`)
+      return bytes / GB / seconds
+    }
+    measurements.push(
+      await compete(context, {
+        id: "P5",
+        work: `${bytes / GB} GB through a producer (blocks of ${name}), cat and wc -c`,
+        unit: "GB/s",
+        rounds: Math.min(context.size.rounds, 5),
+        contenders: [
+          {
+            who: "Effect pipeTo on Nursery's spawner",
+            ours: true,
+            measure: gigabytesASecond(spawner, "pipeline", bytes, block)
+          },
+          { who: "sh", goal: atLeast(0.95), measure: shell },
+          { who: "Effect pipeTo on its own", measure: gigabytesASecond(effect, "pipeline", bytes, block) }
+        ]
+      })
+    )
+  }
+  for (const worker of [spawner, effect]) await worker.close()
+  return measurements
+}

@@ -1,0 +1,2 @@
+/** Node itself. */
+process.stdout.write("ready\n")

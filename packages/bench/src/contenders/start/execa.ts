@@ -1,0 +1,4 @@
+/** execa, imported. */
+import { execa } from "execa"
+
+process.stdout.write(`ready ${typeof execa}\n`)

@@ -1,0 +1,34 @@
+/**
+ * The C programs of the benchmarks, compiled into a folder that is removed at the end.
+ */
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const sources = join(import.meta.dirname, "..", "native")
+
+export interface Native {
+  readonly compiler: string
+  readonly spawnLoop: string
+  readonly produce: string
+  readonly sleeper: string
+  readonly remove: () => void
+}
+
+export const compile = (): Native => {
+  const folder = mkdtempSync(join(tmpdir(), "nursery-bench-"))
+  const build = (name: string, options: ReadonlyArray<string>): string => {
+    const target = join(folder, name)
+    execFileSync("cc", ["-O2", "-Wall", "-Wextra", "-Werror", ...options, "-o", target, join(sources, `${name}.c`)])
+    return target
+  }
+  return {
+    compiler: execFileSync("cc", ["--version"], { encoding: "utf8" }).split("\n")[0] ?? "cc",
+    spawnLoop: build("spawn_loop", []),
+    produce: build("produce", []),
+    // A process without a dynamic loader: what is measured beside it should not drown in its own pages.
+    sleeper: build("sleeper", ["-static"]),
+    remove: () => rmSync(folder, { recursive: true, force: true })
+  }
+}
