@@ -4,15 +4,22 @@
  * The scope of a process cannot close before the process, and everything that it started, has ended and been waited for. Closing
  * it is the way to end a process; waiting for its exit is the way to let it end by itself.
  */
+import * as ByteSize from "effect/ByteSize"
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { Command, Reach, StopOptions } from "./Command.ts"
-import type { ProcessExit, ResourceUsage } from "./ExitStatus.ts"
+import * as Stream from "effect/Stream"
+import * as Command from "./Command.ts"
+import type { ExitStatus, ProcessExit, ResourceUsage } from "./ExitStatus.ts"
 import { Handle } from "./internal/process/handle.ts"
+import * as oneshot from "./internal/process/oneshot.ts"
+import type { Run } from "./internal/process/run.ts"
+import * as service from "./internal/process/service.ts"
 import * as internal from "./internal/process/spawn.ts"
 import type { Nursery } from "./Nursery.ts"
-import type { ExitError, KeeperLost, SpawnError, Unkillable } from "./ProcessError.ts"
+import type { ExitError, KeeperLost, OutputTooLarge, SpawnError, StreamError, Unkillable } from "./ProcessError.ts"
 import type * as Signal from "./Signal.ts"
 import type * as Stdio from "./Stdio.ts"
 
@@ -32,7 +39,7 @@ export interface Descendant {
  */
 export interface ProcessBase<out E = never> {
   readonly pid: number
-  readonly command: Command
+  readonly command: Command.Command
   /**
    * Waits for the exit. However late it is asked, the answer is the same.
    */
@@ -59,13 +66,16 @@ export interface ProcessBase<out E = never> {
    * Sends a signal, to the process alone unless `to` says more, and does not wait for what comes of it. Whether there was
    * somebody to get it.
    */
-  readonly signal: (name: Signal.Signal, options?: { readonly to?: Reach | undefined }) => Effect.Effect<boolean>
+  readonly signal: (
+    name: Signal.Signal,
+    options?: { readonly to?: Command.Reach | undefined }
+  ) => Effect.Effect<boolean>
   /**
    * Ends the process by its stop policy, changed by `policy`, and waits until nothing is left of it and of all that it started.
    *
    * Fails with `Unkillable` if SIGKILL did not help within 5 seconds.
    */
-  readonly stop: (policy?: StopOptions) => Effect.Effect<ProcessExit, KeeperLost | Unkillable>
+  readonly stop: (policy?: Command.StopOptions) => Effect.Effect<ProcessExit, KeeperLost | Unkillable>
 }
 
 /**
@@ -89,14 +99,200 @@ export const spawn = <
   Err extends Stdio.Output,
   Fds extends Stdio.Descriptors
 >(
-  command: Command<In, Out, Err, Fds>
+  command: Command.Command<In, Out, Err, Fds>
 ): Effect.Effect<
   Process<In, Out, Err, Fds>,
   SpawnError | KeeperLost,
   Nursery | Scope.Scope | Stdio.Requirements<In, Out, Err, Fds>
+> => Effect.map(internal.spawn(command, "none"), handleOf<In, Out, Err, Fds>)
+
+// The properties of a handle follow from the command at run time as they do in its type: the compiler cannot see it.
+const handleOf = <In, Out, Err, Fds>(run: Run): Process<In, Out, Err, Fds> => {
+  const handle: unknown = new Handle(run)
+  return handle as Process<In, Out, Err, Fds>
+}
+
+// The errors of the Streams that a command carries are known by its type only.
+const failsWith =
+  <E>() =>
+  <A, R>(effect: Effect.Effect<A, unknown, R>): Effect.Effect<A, E, R> =>
+    effect as Effect.Effect<A, E, R>
+const streamFailsWith =
+  <E>() =>
+  <A, R>(stream: Stream.Stream<A, unknown, R>): Stream.Stream<A, E, R> =>
+    stream as Stream.Stream<A, E, R>
+
+/**
+ * What a command may connect a stream to that a one-shot captures: it is a pipe there, whatever it says.
+ */
+export type Capturable = "null" | "inherit" | "pipe"
+
+/**
+ * Options of the one-shots that keep output in memory.
+ */
+export interface OutputOptions {
+  /**
+   * How much one stream may hold: 16 MiB where nothing is said. What writes more is ended, and the call fails with
+   * `OutputTooLarge`.
+   */
+  readonly maxOutput?: ByteSize.Input | undefined
+}
+
+/**
+ * What a process did and wrote. The output is read as UTF-8.
+ */
+export interface Output extends ProcessExit {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const defaultLimit = ByteSize.mebibytes(16)
+
+const withLimit = <A, E, R>(
+  options: OutputOptions | undefined,
+  f: (limit: ByteSize.ByteSize) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  const limit = options?.maxOutput
+  return limit === undefined ? f(defaultLimit) : Effect.suspend(() => f(ByteSize.fromInputUnsafe(limit)))
+}
+
+/**
+ * Runs a command to its exit, and gives back what it wrote to stdout and stderr.
+ *
+ * Fails with `ExitError` where the status is not one of the command's `successCodes`.
+ */
+export const run = <In extends Stdio.Input, Fds extends Stdio.Descriptors>(
+  command: Command.Command<In, Capturable, Capturable, Fds>,
+  options?: OutputOptions
+): Effect.Effect<
+  Output,
+  SpawnError | ExitError | OutputTooLarge | KeeperLost | Stdio.InputError<In, Fds>,
+  Nursery | Stdio.Requirements<In, never, never, Fds>
 > =>
-  // The properties of a handle follow from the command at run time as they do in its type, which the compiler cannot see.
-  Effect.map(
-    internal.spawn(command, "none"),
-    (run) => new Handle(run) as ProcessBase<never> as Process<In, Out, Err, Fds>
+  failsWith<SpawnError | ExitError | OutputTooLarge | KeeperLost | Stdio.InputError<In, Fds>>()(
+    withLimit(options, (limit) =>
+      Effect.map(oneshot.runChecked(command, "both", limit), ({ exit, stdout, stderr }) => ({
+        ...exit,
+        stdout,
+        stderr
+      }))
+    )
+  )
+
+/**
+ * Runs a command to its exit, and gives back what it wrote to stdout.
+ *
+ * Fails with `ExitError` where the status is not one of the command's `successCodes`.
+ */
+export const string = <In extends Stdio.Input, Err extends Stdio.Output, Fds extends Stdio.Descriptors>(
+  command: Command.Command<In, Capturable, Err, Fds>,
+  options?: OutputOptions
+): Effect.Effect<
+  string,
+  SpawnError | ExitError | OutputTooLarge | KeeperLost | Stdio.InputError<In, Fds>,
+  Nursery | Stdio.Requirements<In, never, Err, Fds>
+> =>
+  failsWith<SpawnError | ExitError | OutputTooLarge | KeeperLost | Stdio.InputError<In, Fds>>()(
+    withLimit(options, (limit) => Effect.map(oneshot.runChecked(command, "stdout", limit), ({ stdout }) => stdout))
+  )
+
+/**
+ * Runs a command to its exit, and gives back how it ended, whatever that is.
+ */
+export const exitStatus = <
+  In extends Stdio.Input,
+  Out extends Stdio.Output,
+  Err extends Stdio.Output,
+  Fds extends Stdio.Descriptors
+>(
+  command: Command.Command<In, Out, Err, Fds>
+): Effect.Effect<
+  ExitStatus,
+  SpawnError | KeeperLost | Stdio.InputError<In, Fds>,
+  Nursery | Stdio.Requirements<In, Out, Err, Fds>
+> =>
+  failsWith<SpawnError | KeeperLost | Stdio.InputError<In, Fds>>()(
+    Effect.map(oneshot.run(command, "none", defaultLimit), ({ exit }) => exit.status)
+  )
+
+/**
+ * The lines that a command writes to its stdout, as it writes them; after the last one the `ExitError` of an exit that is not a
+ * success. The command runs while the stream is read: it waits for a reader that is slower, and is ended with it.
+ */
+export const lines = <In extends Stdio.Input, Err extends Stdio.Output, Fds extends Stdio.Descriptors>(
+  command: Command.Command<In, Capturable, Err, Fds>
+): Stream.Stream<
+  string,
+  SpawnError | ExitError | StreamError | KeeperLost | Stdio.InputError<In, Fds>,
+  Nursery | Stdio.Requirements<In, never, Err, Fds>
+> =>
+  streamFailsWith<SpawnError | ExitError | StreamError | KeeperLost | Stdio.InputError<In, Fds>>()(
+    oneshot.bytes(command)
+  ).pipe(Stream.decodeText, Stream.splitLines)
+
+/**
+ * Sends a stream of bytes through a command: to its stdin, and on from its stdout.
+ *
+ * Each side waits for the other. A failure of the stream comes out at once; an exit that is not a success comes out as `ExitError`
+ * after what was written before it. A command that does not read all of its input is no failure.
+ */
+export const through =
+  <Err extends Stdio.Output, Fds extends Stdio.Descriptors>(
+    command: Command.Command<Stdio.Input, Capturable, Err, Fds>
+  ) =>
+  <E, R>(
+    self: Stream.Stream<Uint8Array, E, R>
+  ): Stream.Stream<
+    Uint8Array,
+    E | SpawnError | ExitError | StreamError | KeeperLost | Stdio.InputError<never, Fds>,
+    R | Nursery | Stdio.Requirements<never, never, Err, Fds>
+  > =>
+    streamFailsWith<E | SpawnError | ExitError | StreamError | KeeperLost | Stdio.InputError<never, Fds>>()(
+      oneshot.bytes(Command.stdin(command, self))
+    )
+
+/**
+ * What happens to the users of a service when its process ends first.
+ *
+ * - `"interrupt"`: the fiber that built the layer is interrupted, and with it all that runs with the service.
+ * - `"ignore"`: nothing; a service that gives on `process.ended` or `process.exit` lets them see it.
+ */
+export type OnEnd = "interrupt" | "ignore"
+
+/**
+ * A service whose life is a process: started with the layer, ended with it.
+ *
+ * `make` turns the running process into the service; the layer is there once it is done. A process that ends before that fails the
+ * layer with `ExitError`, whatever its status.
+ *
+ * **Gotchas**
+ *
+ * `"interrupt"`, the default, reaches the fiber that builds the layer. That is the one that uses it for `Effect.provide` and
+ * `Layer.launch` of this layer and of those that it is provided to; `Layer.mergeAll` builds each layer in a fiber of its own, so
+ * provide what uses the service with this layer, or take `"ignore"`.
+ */
+export const layer = <
+  Self,
+  Shape,
+  In extends Stdio.Input,
+  Out extends Stdio.Output,
+  Err extends Stdio.Output,
+  Fds extends Stdio.Descriptors,
+  E,
+  R
+>(
+  key: Context.Key<Self, Shape>,
+  command: Command.Command<In, Out, Err, Fds>,
+  make: (process: Process<In, Out, Err, Fds>) => Effect.Effect<NoInfer<Shape>, E, R>,
+  options?: { readonly onEnd?: OnEnd | undefined }
+): Layer.Layer<
+  Self,
+  E | SpawnError | ExitError | KeeperLost,
+  Exclude<R | Nursery | Stdio.Requirements<In, Out, Err, Fds>, Scope.Scope>
+> =>
+  Layer.effect(
+    key,
+    Effect.flatMap(internal.spawn(command, "none"), (run) =>
+      service.make(run, make(handleOf<In, Out, Err, Fds>(run)), options?.onEnd ?? "interrupt")
+    )
   )

@@ -57,17 +57,11 @@ export class Child implements Ticket {
   /** The observer hears of it in a later turn of the event loop. */
   start(): void {
     const { umask, session, fds } = this.request
-    if (umask !== undefined) return this.#failLater("request", errno.EOPNOTSUPP)
-    if (session === "group") return this.#failLater("session", errno.EOPNOTSUPP)
     const impossible = fds.find((fd) => fd.kind === "joined" || fd.target > largestTarget)
-    if (impossible !== undefined) return this.#failLater("descriptor", errno.EOPNOTSUPP, impossible.target)
-    openFiles(fds, (result) => {
-      if (result.errno !== undefined) this.#fail("descriptor", result.errno, result.target)
-      else if (this.#canceled) {
-        result.close()
-        this.#fail("request", errno.ECANCELED)
-      } else this.#spawn(result)
-    })
+    if (umask !== undefined) this.#failLater("request", errno.EOPNOTSUPP)
+    else if (session === "group") this.#failLater("session", errno.EOPNOTSUPP)
+    else if (impossible !== undefined) this.#failLater("descriptor", errno.EOPNOTSUPP, impossible.target)
+    else this.#open()
   }
 
   cancel(): void {
@@ -76,12 +70,13 @@ export class Child implements Ticket {
   }
 
   stop(policy: StopPolicy): void {
-    if (this.#state === "pending") return this.cancel()
-    if (this.#state === "ended" || (this.#stopping !== undefined && !isHarsher(policy, this.#stopping))) return
+    if (this.#state === "pending") this.#canceled = true
+    if (this.#state === "pending" || this.#state === "ended") return
+    if (this.#stopping !== undefined && !isHarsher(policy, this.#stopping)) return
     this.#stopping = policy
     clearTimeout(this.#killTimer)
-    if (policy.signal === 0) return this.#kill()
-    if (this.#state === "exited") this.#stopRest()
+    if (policy.signal === 0) this.#kill()
+    else if (this.#state === "exited") this.#stopRest()
     else {
       this.#send(policy.signal, policy.reach)
       // A stopped process acts on no signal but SIGKILL until it continues.
@@ -129,6 +124,16 @@ export class Child implements Ticket {
     return this.request.session !== "owner"
   }
 
+  #open(): void {
+    openFiles(this.request.fds, (result) => {
+      if (result.errno !== undefined) this.#fail("descriptor", result.errno, result.target)
+      else if (this.#canceled) {
+        result.close()
+        this.#fail("request", errno.ECANCELED)
+      } else this.#spawn(result)
+    })
+  }
+
   #spawn(files: Files): void {
     const { program, argv, cwd, clearEnv, env } = this.request
     const child = (() => {
@@ -148,7 +153,10 @@ export class Child implements Ticket {
       }
     })()
     // What Node throws instead of emitting (E2BIG, ENOMEM) has no step either: exec is the likeliest.
-    if (typeof child === "string") return this.#failLater("exec", Errno.toNumber(child) ?? errno.EIO)
+    if (typeof child === "string") {
+      this.#failLater("exec", Errno.toNumber(child) ?? errno.EIO)
+      return
+    }
     this.#child = child
     child.on("error", (cause) => {
       if (this.#state === "pending") this.#fail("exec", Errno.toNumber(errnoOf(cause)) ?? errno.EIO)
@@ -179,7 +187,10 @@ export class Child implements Ticket {
     }
     this.#state = "exited"
     this.#observer.exited(status, noUsage)
-    if (!Group.isAlive(this.#group)) return this.#ended()
+    if (!Group.isAlive(this.#group)) {
+      this.#ended()
+      return
+    }
     if (this.request.groupOnFailure && status !== 0) this.#send(this.request.stop.signal || Group.SIGKILL, "group")
     if (this.#canceled) this.stop(killNow)
     else if (this.#stopping !== undefined) this.#stopRest()
@@ -221,7 +232,10 @@ export class Child implements Ticket {
   #watch(): void {
     if (this.#state !== "exited") return
     clearTimeout(this.#poll)
-    if (!Group.isAlive(this.#group)) return this.#ended()
+    if (!Group.isAlive(this.#group)) {
+      this.#ended()
+      return
+    }
     this.#poll = setTimeout(() => this.#watch(), this.#pollDelay)
     // Nobody waits for it before it is being ended.
     if (this.#stopping === undefined) this.#poll.unref()

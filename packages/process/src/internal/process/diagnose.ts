@@ -17,10 +17,13 @@ import * as Errno from "../errno.ts"
 import * as Binary from "./binary.ts"
 import type { Plan } from "./request.ts"
 
+/** What failed to start. The drop-in spawner has no more of a plan than this. */
+export type Attempt = Pick<Plan, "command" | "request">
+
 /** The error number of a spawn that was cancelled. */
 export const canceled = 125
 
-export const diagnose = (plan: Plan, failure: SpawnFailure): Effect.Effect<Reason.SpawnError> => {
+export const diagnose = (plan: Attempt, failure: SpawnFailure): Effect.Effect<Reason.SpawnError> => {
   const errno = Errno.fromNumber(failure.errno)
   return Effect.map(
     Effect.promise(() => reasonOf(plan, failure, errno)),
@@ -48,7 +51,7 @@ const error = (
 // Running out of these has nothing to do with the step at which it happened.
 const exhausted = new Set(["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "ENOSPC", "ETIMEDOUT"])
 
-const reasonOf = async (plan: Plan, failure: SpawnFailure, errno: string): Promise<Reason.SpawnReason> => {
+const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Promise<Reason.SpawnReason> => {
   if (exhausted.has(errno)) return new Reason.ResourcesExhausted({ errno })
   if (errno === "EOPNOTSUPP") return unsupported(plan, failure)
   switch (failure.step) {
@@ -68,7 +71,7 @@ const reasonOf = async (plan: Plan, failure: SpawnFailure, errno: string): Promi
   }
 }
 
-const descriptor = (plan: Plan, target: number, errno: string): Reason.SpawnReason => {
+const descriptor = (plan: Attempt, target: number, errno: string): Reason.SpawnReason => {
   const file = plan.request.fds.find((fd) => fd.target === target && fd.kind === "file")
   return new Reason.Descriptor({
     descriptor: target,
@@ -77,7 +80,7 @@ const descriptor = (plan: Plan, target: number, errno: string): Reason.SpawnReas
   })
 }
 
-const unsupported = (plan: Plan, failure: SpawnFailure): Reason.SpawnReason => {
+const unsupported = (plan: Attempt, failure: SpawnFailure): Reason.SpawnReason => {
   const problem =
     "this layer cannot do it; Nursery.guarantees says what it can, and the keeper (Nursery.layer) can do it"
   if (failure.step === "session") {
@@ -91,7 +94,7 @@ const unsupported = (plan: Plan, failure: SpawnFailure): Reason.SpawnReason => {
 }
 
 /** The kernel limits each string, and all of them together to a quarter of the stack limit (`execve(2)`). */
-const tooLarge = (plan: Plan): Reason.SpawnReason => {
+const tooLarge = (plan: Attempt): Reason.SpawnReason => {
   const { argv, env, clearEnv } = plan.request
   const lengths = argv.map((word) => Buffer.byteLength(word) + 1)
   const longest = lengths.indexOf(Math.max(...lengths))
@@ -109,7 +112,7 @@ const tooLarge = (plan: Plan): Reason.SpawnReason => {
 const inheritedSize = (): number =>
   Object.entries(process.env).reduce((sum, [name, value]) => sum + Buffer.byteLength(`${name}=${value ?? ""}`) + 1, 0)
 
-const exec = async (plan: Plan, errno: string): Promise<Reason.SpawnReason> => {
+const exec = async (plan: Attempt, errno: string): Promise<Reason.SpawnReason> => {
   if (errno === "E2BIG") return tooLarge(plan)
   const { program, cwd, searchPath } = plan.request
   const directory = cwd || process.cwd()
@@ -137,7 +140,7 @@ const exec = async (plan: Plan, errno: string): Promise<Reason.SpawnReason> => {
   return notFound(plan)
 }
 
-const notFound = (plan: Plan): Reason.SpawnReason => {
+const notFound = (plan: Attempt): Reason.SpawnReason => {
   const { program, searchPath } = plan.request
   return new Reason.ProgramNotFound({
     program,

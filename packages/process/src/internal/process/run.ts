@@ -57,6 +57,7 @@ export class Run implements Observer {
   #live: LiveProcess | undefined
   #state: "pending" | "running" | "exited" | "ended" = "pending"
   #stuck: ReadonlyArray<number> | undefined
+  readonly #onExit: Array<() => void> = []
   /** Those who wait for the end or for news that it will not come. */
   readonly #waiters = new Set<() => void>()
 
@@ -90,6 +91,12 @@ export class Run implements Observer {
   /** Sends a signal; `done` gets an error number, 0 for success. */
   signal(signal: number, reach: "leader" | "group" | "tree", done: (errno: number) => void): void {
     this.#ticket?.signal(signal, reach, done)
+  }
+
+  /** Called when the exit is known, or will never be. */
+  onExit(callback: () => void): void {
+    if (Deferred.isDoneUnsafe(this.exit)) callback()
+    else this.#onExit.push(callback)
   }
 
   /** Ends the process by a policy, and waits until nothing of its tree is left. */
@@ -166,7 +173,7 @@ export class Run implements Observer {
     for (const source of this.sources.values()) source.writerExited()
     if (this.#live !== undefined) this.#nursery.registry.exited(this.#live, exit)
     this.watcher?.exited(Exit.succeed(exit))
-    Deferred.doneUnsafe(this.exit, Exit.succeed(exit))
+    this.#exitIs(Exit.succeed(exit))
   }
 
   ended(): void {
@@ -182,7 +189,7 @@ export class Run implements Observer {
     if (this.#state === "running") this.#state = "exited"
     this.#nursery.registry.lost(this.#live, error)
     this.watcher?.exited(Exit.fail(error))
-    Deferred.doneUnsafe(this.exit, Exit.fail(error))
+    this.#exitIs(Exit.fail(error))
     this.#resumeWith(Effect.fail(error))
   }
 
@@ -190,6 +197,11 @@ export class Run implements Observer {
     this.#stuck = pids
     if (this.#live !== undefined) this.#nursery.registry.unkillable(this.#live, pids)
     this.#wake()
+  }
+
+  #exitIs(exit: Exit.Exit<ExitStatus.ProcessExit, KeeperLost>): void {
+    if (!Deferred.doneUnsafe(this.exit, exit)) return
+    for (const callback of this.#onExit) callback()
   }
 
   #resumeWith(started: Started): void {
@@ -258,11 +270,15 @@ export class Run implements Observer {
 
   /** What `success` says of an exit. */
   check(exit: ExitStatus.ProcessExit): Effect.Effect<ExitStatus.ProcessExit, ExitError> {
-    const { status, usage } = exit
-    if (status._tag === "Exited" && this.plan.command.successCodes.includes(status.code)) return Effect.succeed(exit)
+    return ExitStatus.isSuccess(exit.status, this.plan.command.successCodes)
+      ? Effect.succeed(exit)
+      : Effect.fail(this.errorOf(exit))
+  }
+
+  errorOf({ status, usage }: ExitStatus.ProcessExit): ExitError {
     // What the process said last may still be in the pipe; reading it here leaves it for the consumer of the stream.
     this.sources.get(2)?.readNow()
-    return Effect.fail(new ExitError({ status, usage, command: this.line, stderr: this.tail?.text() ?? "" }))
+    return new ExitError({ status, usage, command: this.line, stderr: this.tail?.text() ?? "" })
   }
 }
 

@@ -83,7 +83,8 @@ const connect = (run: Run): Effect.Effect<void> =>
 const pump = (run: Run, target: number, stream: Stream.Stream<Uint8Array, unknown>): Effect.Effect<void> => {
   const writer = run.targets.get(target)
   if (writer === undefined) return Effect.void
-  const failure = (run.inputFailure ??= Deferred.makeUnsafe<never, unknown>())
+  run.inputFailure ??= Deferred.makeUnsafe<never, unknown>()
+  const failure = run.inputFailure
   const write = Stream.run(
     stream,
     Sink.fromTransform((upstream) => writer.write(upstream))

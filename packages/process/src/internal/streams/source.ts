@@ -104,6 +104,11 @@ export class Source<E> {
     return this.#claimed
   }
 
+  /** Whether the consumer is a function. */
+  get isCollected(): boolean {
+    return this.#collector !== undefined
+  }
+
   /** Whether the consumer gets bytes that it may keep. */
   get keeps(): boolean {
     return this.#collector === undefined || this.#collector.keeps

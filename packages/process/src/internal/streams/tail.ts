@@ -19,7 +19,8 @@ export class Tail {
 
   push(chunk: Uint8Array): void {
     const size = this.#size
-    const ring = (this.#ring ??= new Uint8Array(size))
+    this.#ring ??= new Uint8Array(size)
+    const ring = this.#ring
     const last = chunk.length > size ? chunk.subarray(chunk.length - size) : chunk
     const first = Math.min(last.length, size - this.#position)
     ring.set(last.subarray(0, first), this.#position)

@@ -164,7 +164,9 @@ export class Target<E> {
       resume(Effect.fail(this.#errorOf(this.#errno)))
     }
     this.#waiters.add(check)
-    socket.end(() => {
+    socket.end((cause?: Error | null) => {
+      // Told here before it is told as an event.
+      if (cause !== undefined && cause !== null) this.close(Descriptor.errnoOf(cause))
       if (this.#errno !== undefined) return
       this.#waiters.delete(check)
       this.#end()
