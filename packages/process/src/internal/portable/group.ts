@@ -8,7 +8,7 @@ import * as Os from "node:os"
 import * as Option from "effect/Option"
 import * as Signal from "../../Signal.ts"
 import * as Errno from "../errno.ts"
-import { parseStat } from "../process/usage.ts"
+import { parseStat } from "../process/procfs.ts"
 import { errnoOf } from "../streams/descriptor.ts"
 
 export const SIGKILL = Signal.toNumber("SIGKILL")

@@ -6,7 +6,7 @@
 
 import * as Fs from "node:fs/promises"
 import * as Effect from "effect/Effect"
-import { parseStat, readText, type Stat } from "./usage.ts"
+import { parseStat, readText, type Stat } from "./procfs.ts"
 
 /** A process that descends from a child. */
 export interface Descendant {

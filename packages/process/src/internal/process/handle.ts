@@ -15,9 +15,9 @@ import type { Descendant, ProcessBase } from "../../Process.ts"
 import type { ExitError, KeeperLost, StreamError, Unkillable } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import * as Descendants from "./descendants.ts"
+import { readUsage } from "./procfs.ts"
 import { stopOf } from "./request.ts"
 import type { Run } from "./run.ts"
-import { readUsage } from "./usage.ts"
 
 type End =
   | Sink.Sink<void, Uint8Array, never, StreamError>

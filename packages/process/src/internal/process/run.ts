@@ -19,9 +19,9 @@ import type { LiveProcess, NurseryInternal } from "../registry.ts"
 import { Source } from "../streams/source.ts"
 import { Tail } from "../streams/tail.ts"
 import { Target } from "../streams/target.ts"
+import { makeExit } from "../usage.ts"
 import * as Diagnose from "./diagnose.ts"
 import type { Plan } from "./request.ts"
-import { usageOf } from "./usage.ts"
 
 /** Told to whoever waits for the start. */
 export type Started = Effect.Effect<Run, SpawnError | KeeperLost>
@@ -168,7 +168,7 @@ export class Run implements Observer {
   }
 
   exited(status: number, usage: RawUsage): void {
-    const exit: ExitStatus.ProcessExit = { status: ExitStatus.fromWaitStatus(status), usage: usageOf(usage) }
+    const exit = makeExit(status, usage)
     this.#state = "exited"
     for (const source of this.sources.values()) source.writerExited()
     if (this.#live !== undefined) this.#nursery.registry.exited(this.#live, exit)

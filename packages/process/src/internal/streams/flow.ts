@@ -20,6 +20,9 @@ export interface Flow {
   start(): void
   stop(): void
   close(): void
+  /** Whether a reading in progress holds the event loop open: it does, unless told otherwise. */
+  ref(): void
+  unref(): void
   /** Passes on what was read ahead and returns the descriptor, to be read at once; negative where it cannot be. */
   prepare(): number
 }
@@ -39,6 +42,7 @@ export class PipeFlow implements Flow {
   #offset = 0
   #filled = false
   #closed = false
+  #referenced = true
 
   constructor(fd: number, receiver: Receiver) {
     this.#fd = fd
@@ -63,6 +67,16 @@ export class PipeFlow implements Flow {
     this.#slab = new Uint8Array(0)
   }
 
+  ref(): void {
+    this.#referenced = true
+    this.#socket?.ref()
+  }
+
+  unref(): void {
+    this.#referenced = false
+    this.#socket?.unref()
+  }
+
   prepare(): number {
     return this.#closed ? -1 : this.#fd
   }
@@ -77,6 +91,7 @@ export class PipeFlow implements Flow {
       })
       socket.on("end", () => this.#receiver.ended())
       socket.on("error", (cause) => this.#receiver.failed(errnoOf(cause)))
+      if (!this.#referenced) socket.unref()
       this.#socket = socket
     } catch (cause) {
       this.#receiver.failed(errnoOf(cause))
@@ -112,6 +127,7 @@ export class SocketFlow implements Flow {
   readonly #socket: Socket
   readonly #receiver: Receiver
   #flowing = false
+  #referenced = true
 
   constructor(socket: Socket, receiver: Receiver) {
     this.#socket = socket
@@ -126,7 +142,7 @@ export class SocketFlow implements Flow {
   start(): void {
     if (this.#flowing || this.#socket.destroyed) return
     this.#flowing = true
-    this.#socket.ref()
+    if (this.#referenced) this.#socket.ref()
     this.#take()
   }
 
@@ -137,6 +153,16 @@ export class SocketFlow implements Flow {
 
   close(): void {
     this.#socket.destroy()
+  }
+
+  ref(): void {
+    this.#referenced = true
+    if (this.#flowing) this.#socket.ref()
+  }
+
+  unref(): void {
+    this.#referenced = false
+    this.#socket.unref()
   }
 
   prepare(): number {
