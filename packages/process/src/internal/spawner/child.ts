@@ -48,7 +48,9 @@ export class Child implements Observer {
   readonly #exited = Deferred.makeUnsafe<void>()
   /** Nothing of the tree is left, or what is left cannot be ended: there is nothing to wait for any more. */
   readonly #over = Deferred.makeUnsafe<void>()
-  readonly #inputFailure = Deferred.makeUnsafe<never, PlatformError.PlatformError>()
+  /** The leader has ended, or an input has failed. */
+  readonly #settled = Deferred.makeUnsafe<void>()
+  #inputFailure: PlatformError.PlatformError | undefined
   pid = 0
 
   /** `scope` is its own: closing it takes it out of the one that it was started in. */
@@ -101,7 +103,7 @@ export class Child implements Observer {
     this.#status = status
     const exit = { status: ExitStatus.fromWaitStatus(status), usage: usageOf(usage) }
     if (this.#live !== undefined) this.#nursery.registry.exited(this.#live, exit)
-    Deferred.doneUnsafe(this.#exited, Effect.void)
+    this.#leaderEnded()
   }
 
   ended(): void {
@@ -115,7 +117,7 @@ export class Child implements Observer {
     this.#lost = error
     this.#nursery.registry.lost(this.#live, error)
     this.#report?.(Effect.fail(error))
-    Deferred.doneUnsafe(this.#exited, Effect.void)
+    this.#leaderEnded()
   }
 
   unkillable(pids: ReadonlyArray<number>): void {
@@ -139,9 +141,9 @@ export class Child implements Observer {
 
   /** A failing input is a truncated one: it is told at once, and before whatever the process makes of it. */
   readonly exitCode: Effect.Effect<ChildProcessSpawner.ExitCode, PlatformError.PlatformError> = Effect.flatMap(
-    Effect.raceFirst(Deferred.await(this.#exited), Deferred.await(this.#inputFailure)),
+    Deferred.await(this.#settled),
     () => {
-      if (Deferred.isDoneUnsafe(this.#inputFailure)) return Deferred.await(this.#inputFailure)
+      if (this.#inputFailure !== undefined) return Effect.fail(this.#inputFailure)
       const status = this.#status
       if (status === undefined) return Effect.fail(this.#lostError("exitCode"))
       const signal = status & 0x7f
@@ -153,7 +155,8 @@ export class Child implements Observer {
 
   /** The input that this program gives to the child has failed. */
   inputFailed(error: PlatformError.PlatformError): void {
-    Deferred.doneUnsafe(this.#inputFailure, Effect.fail(error))
+    this.#inputFailure ??= error
+    Deferred.doneUnsafe(this.#settled, Effect.void)
   }
 
   /** Ends what the options of the call say, not those of the command, and waits for the leader. */
@@ -209,9 +212,14 @@ export class Child implements Observer {
     if (this.#stdio?.isOpen !== true) Scope.closeUnsafe(this.#scope, Exit.void)
   }
 
+  #leaderEnded(): void {
+    Deferred.doneUnsafe(this.#exited, Effect.void)
+    Deferred.doneUnsafe(this.#settled, Effect.void)
+  }
+
   #finish(): void {
     this.#gone = true
-    Deferred.doneUnsafe(this.#exited, Effect.void)
+    this.#leaderEnded()
     Deferred.doneUnsafe(this.#over, Effect.void)
   }
 

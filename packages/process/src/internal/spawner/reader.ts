@@ -66,6 +66,7 @@ export class Reader implements Receiver {
   #bytes = 0
   #limit = highWater
   #ahead = false
+  #held = true
   #closed = false
   /** `undefined`: open; else how the stream ends after the chunks that are left. */
   #end: Take | undefined
@@ -98,15 +99,10 @@ export class Reader implements Receiver {
     this.#flow.start()
   }
 
-  /** Whether reading ahead, for nobody yet, may keep the event loop alive. */
+  /** Whether reading ahead keeps the event loop alive. Reading for somebody always does. */
   hold(on: boolean): void {
-    if (this.#waiters.size > 0 || this.#end !== undefined) return
-    if (on) readAheadSoon(this)
-    else {
-      waiting.delete(this)
-      this.#ahead = false
-      this.#flow.stop()
-    }
+    this.#held = on
+    this.#refer()
   }
 
   /** Nobody is left who could write: takes over what the kernel still holds. */
@@ -137,6 +133,7 @@ export class Reader implements Receiver {
     const [waiter] = this.#waiters
     if (waiter !== undefined) {
       this.#waiters.delete(waiter)
+      if (!this.#held) this.#refer()
       waiter(Effect.succeed([chunk]))
     } else {
       this.#chunks.push(chunk)
@@ -169,9 +166,11 @@ export class Reader implements Receiver {
     }
     return Effect.callback<Chunks, PlatformError.PlatformError | Cause.Done>((resume) => {
       this.#waiters.add(resume)
+      if (!this.#held) this.#refer()
       this.readAhead()
       return Effect.sync(() => {
         this.#waiters.delete(resume)
+        if (!this.#held) this.#refer()
       })
     })
   })
@@ -197,6 +196,11 @@ export class Reader implements Receiver {
     if (this.#end !== undefined) return
     this.#end = end
     this.#wakeAll(end)
+  }
+
+  #refer(): void {
+    if (this.#held || this.#waiters.size > 0) this.#flow.ref()
+    else this.#flow.unref()
   }
 
   #release(): void {
