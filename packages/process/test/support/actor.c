@@ -1,0 +1,180 @@
+/*
+ * A process that does what its arguments say, word by word. Tests build trees of processes from it, of which every step is exact
+ * and reported, and which need no interpreter.
+ *
+ *   fork { ... }    a child does what stands between the braces, and exits with 0 after it
+ *   setsid          leads a new session
+ *   setpgid         leads a new process group
+ *   ignore          ignores every signal that can be ignored
+ *   hold            blocks SIGTERM, until `term` takes one
+ *   term            waits for a SIGTERM that was held
+ *   close           closes all its descriptors
+ *   subreaper       orphans below it become its children: a supervisor of its own
+ *   say NAME        writes the line "NAME <pid>" into the FIFO $NURSERY_NEWS
+ *   write TEXT      to stdout
+ *   flood COUNT     that many bytes to stdout
+ *   read            its stdin, until it ends
+ *   wait            for all its children to end
+ *   sleep           for ever
+ *   raise SIGNAL    a number
+ *   murder          SIGKILL to its parent
+ *   freeze          SIGSTOP to its parent
+ *   storm COUNT     for ever: children that live shortly, that many at once
+ *   bomb            for ever: children that do the same, as fast as they can
+ *   exit CODE
+ *   exec PROGRAM .. with the words that follow, to the end of the block
+ *
+ * The kernel shows it by the name $NURSERY_MARK, also as a zombie, when its environment is gone.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static _Noreturn void fail(const char *word) {
+  fprintf(stderr, "actor: %s: %s\n", word, strerror(errno));
+  _exit(99);
+}
+
+static void check(int result, const char *word) {
+  if (result < 0) fail(word);
+}
+
+static void say(const char *name) {
+  char line[128];
+  int length = snprintf(line, sizeof line, "%s %d\n", name, getpid());
+  int news = open(getenv("NURSERY_NEWS"), O_WRONLY | O_CLOEXEC);
+  check(news, "say");
+  /* Shorter than PIPE_BUF: lines of many writers never mix. */
+  check((int)write(news, line, (size_t)length), "say");
+  close(news);
+}
+
+static void close_all(void) {
+  if (syscall(SYS_close_range, 0u, ~0u, 0) == 0) return;
+  for (int descriptor = 0; descriptor < 1024; descriptor++) close(descriptor);
+}
+
+static void ignore_all(void) {
+  for (int number = 1; number <= 64; number++) {
+    /* Without SIGCHLD it could not wait. */
+    if (number != SIGCHLD) signal(number, SIG_IGN);
+  }
+}
+
+static void block_term(sigset_t *set) {
+  sigemptyset(set);
+  sigaddset(set, SIGTERM);
+  sigprocmask(SIG_BLOCK, set, NULL);
+}
+
+static void wait_term(void) {
+  sigset_t set;
+  block_term(&set);
+  int number;
+  sigwait(&set, &number);
+}
+
+static void flood(long count) {
+  static char bytes[65536];
+  memset(bytes, 'x', sizeof bytes);
+  while (count > 0) {
+    ssize_t written = write(1, bytes, count < (long)sizeof bytes ? (size_t)count : sizeof bytes);
+    check((int)written, "flood");
+    count -= written;
+  }
+}
+
+static void read_all(void) {
+  char bytes[4096];
+  while (read(0, bytes, sizeof bytes) > 0) continue;
+}
+
+static _Noreturn void storm(long count) {
+  long running = 0;
+  for (;;) {
+    while (running < count) {
+      pid_t child = fork();
+      if (child == 0) _exit(0);
+      if (child < 0) break;
+      running++;
+    }
+    if (wait(NULL) > 0) running--;
+  }
+}
+
+static _Noreturn void bomb(void) {
+  for (;;) fork();
+}
+
+/* The word after the brace that closes the one before `word`. */
+static char **after_block(char **word) {
+  for (int depth = 1; *word != NULL; word++) {
+    if (strcmp(*word, "{") == 0) depth++;
+    if (strcmp(*word, "}") == 0 && --depth == 0) return word + 1;
+  }
+  fprintf(stderr, "actor: a brace is not closed\n");
+  _exit(99);
+}
+
+static bool is(const char *word, const char *name) { return strcmp(word, name) == 0; }
+
+static _Noreturn void execute(char **word) {
+  for (char **end = word; *end != NULL; end++) {
+    if (is(*end, "}")) *end = NULL;
+    if (*end == NULL) break;
+  }
+  execvp(word[0], word);
+  fail(word[0]);
+}
+
+static void perform(char **word) {
+  sigset_t set;
+  for (; *word != NULL; word++) {
+    const char *name = *word;
+    if (is(name, "fork")) {
+      pid_t child = fork();
+      check(child, name);
+      /* A child goes on behind its opening brace, and ends at the closing one. */
+      if (child == 0) word++;
+      else word = after_block(word + 2) - 1;
+    }
+    else if (is(name, "}")) _exit(0);
+    else if (is(name, "setsid")) check(setsid(), name);
+    else if (is(name, "setpgid")) check(setpgid(0, 0), name);
+    else if (is(name, "ignore")) ignore_all();
+    else if (is(name, "hold")) block_term(&set);
+    else if (is(name, "term")) wait_term();
+    else if (is(name, "close")) close_all();
+    else if (is(name, "subreaper")) check(prctl(PR_SET_CHILD_SUBREAPER, 1), name);
+    else if (is(name, "say")) say(*++word);
+    else if (is(name, "write")) { word++; check((int)write(1, *word, strlen(*word)), name); }
+    else if (is(name, "flood")) flood(atol(*++word));
+    else if (is(name, "read")) read_all();
+    else if (is(name, "wait")) while (wait(NULL) > 0 || errno == EINTR) continue;
+    else if (is(name, "sleep")) for (;;) pause();
+    else if (is(name, "raise")) raise(atoi(*++word));
+    else if (is(name, "murder")) kill(getppid(), SIGKILL);
+    else if (is(name, "freeze")) kill(getppid(), SIGSTOP);
+    else if (is(name, "storm")) storm(atol(*++word));
+    else if (is(name, "bomb")) bomb();
+    else if (is(name, "exit")) _exit(atoi(*++word));
+    else if (is(name, "exec")) execute(word + 1);
+    else { errno = EINVAL; fail(name); }
+  }
+}
+
+int main(int argc, char **argv) {
+  const char *mark = getenv("NURSERY_MARK");
+  if (mark != NULL) prctl(PR_SET_NAME, mark);
+  if (argc > 1) perform(argv + 1);
+  return 0;
+}

@@ -1,0 +1,205 @@
+/**
+ * Runs a program of `programs/` as an owner of processes, under the init of `init.c`, which tells what the program left behind: not
+ * even a zombie can hide from it.
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { chownSync, mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { Readable, Writable } from "node:stream"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { init } from "./native.ts"
+import * as Proc from "./proc.ts"
+import type { Stage } from "./stage.ts"
+import { within } from "./within.ts"
+
+/** What is left of an owner may take this long to end. */
+const LIMIT = 8_000
+
+/** The user `nobody` of most systems: any number without privilege will do. */
+const ORDINARY_USER = 65534
+
+export interface Collected {
+  readonly pid: number
+  readonly name: string
+  readonly status: number
+}
+
+export interface Left {
+  readonly pid: number
+  readonly name: string
+  readonly state: string
+}
+
+/** What became of an owner and of all that it started. */
+export interface Report {
+  /** The exit code of the owner, or its signal as a negative number. */
+  readonly status: number
+  /** What fell to init: the guard, and nothing else where all helpers have done their work. */
+  readonly collected: ReadonlyArray<Collected>
+  /** What was alive when init had waited long enough. */
+  readonly left: ReadonlyArray<Left>
+  /** From the owner's end until nothing was left, in milliseconds. */
+  readonly time: number
+}
+
+export interface Options {
+  /** As an ordinary user; no difference for those who are one. */
+  readonly ordinary?: boolean
+  /** How many more processes its user may have; no limit for root. */
+  readonly processes?: number
+  /** A program in place of Node, which gets Node and its arguments as its own. */
+  readonly under?: ReadonlyArray<string>
+  /** For Node. */
+  readonly nodeOptions?: ReadonlyArray<string>
+}
+
+/** Whether this user can become another one. */
+export const isPrivileged = process.getuid?.() === 0
+
+/** Where Node keeps compiled modules for a user: most of an owner's start is compiling them. */
+const compileCache = (user: number): string => {
+  const folder = join(import.meta.dirname, "../../../../node_modules/.nursery-compiled", String(user))
+  try {
+    mkdirSync(folder, { recursive: true })
+    if (isPrivileged) chownSync(folder, user, user)
+  } catch {
+    // A checkout that cannot be written to: then the owners start more slowly.
+  }
+  return folder
+}
+
+const fromWaitStatus = (status: number): number => ((status & 127) === 0 ? status >> 8 : -(status & 127))
+
+export class Owner {
+  readonly #init: ChildProcess
+  readonly #orders: Writable
+  readonly #collected: Array<Collected> = []
+  readonly #left: Array<Left> = []
+  readonly #started: Promise<number>
+  readonly #ended: Promise<Report>
+  #status: number | undefined
+  #time: number | undefined
+  #output = ""
+
+  constructor(stage: Stage, program: string, args: ReadonlyArray<string>, options: Options) {
+    const changesUser = isPrivileged && options.ordinary === true
+    const user = changesUser ? ORDINARY_USER : (process.getuid?.() ?? 0)
+    const orders = changesUser ? ["-u", String(user)] : []
+    if (options.processes !== undefined) orders.push("-n", String(options.processes + Proc.tasksOf(user)))
+    const node = [process.execPath, ...(options.nodeOptions ?? []), join(import.meta.dirname, "programs", program)]
+    this.#init = spawn(init(), [...orders, String(LIMIT), ...(options.under ?? []), ...node, ...args], {
+      stdio: ["pipe", "pipe", "pipe", "pipe"],
+      // Where a core would be written.
+      cwd: stage.folder,
+      env: { ...process.env, ...stage.environment, NODE_COMPILE_CACHE: compileCache(user) }
+    })
+    const [stdin, stdout, stderr, report] = this.#init.stdio
+    if (!(stdin instanceof Writable && report instanceof Readable)) throw new Error("init has no pipes")
+    this.#orders = stdin
+    for (const stream of [stdout, stderr]) stream?.on("data", (chunk: Buffer) => (this.#output += chunk.toString()))
+    // Orders to an init that has left are of no consequence.
+    stdin.on("error", () => {})
+    this.#started = new Promise((resolve) => this.#read(report, resolve))
+    this.#ended = new Promise((resolve) => {
+      this.#init.once("close", () => {
+        resolve({
+          status: this.#status ?? Number.NaN,
+          collected: this.#collected,
+          left: this.#left,
+          time: this.#time ?? Number.NaN
+        })
+      })
+    })
+  }
+
+  get output(): string {
+    return this.#output
+  }
+
+  /** Its pid, when it has been started. */
+  get started(): Promise<number> {
+    return within(this.#started, "start an owner", () => this.#output)
+  }
+
+  /** Waits until it has ended and nothing is left. */
+  get ended(): Effect.Effect<Report> {
+    return Effect.promise(() => within(this.#ended, "see an owner end", () => this.#output, LIMIT * 2))
+  }
+
+  /** The helpers of its first nursery. */
+  get family(): Effect.Effect<Proc.Family> {
+    return Effect.promise(async () => {
+      const [family] = Proc.families(await this.started)
+      if (family === undefined) throw new Error(`the owner has no helpers; it said: ${this.#output}`)
+      return family
+    })
+  }
+
+  /** Sends a signal to all of them at once. */
+  kill(signal: number, ...pids: ReadonlyArray<number | "owner">): void {
+    this.#orders.write(`kill ${signal} ${pids.join(" ")}\n`)
+  }
+
+  /** Ends everything of it that may be there. */
+  async close(): Promise<void> {
+    this.#orders.end()
+    await this.#ended
+  }
+
+  #read(report: Readable, started: (pid: number) => void): void {
+    let rest = ""
+    report.on("data", (chunk: Buffer) => {
+      const lines = (rest + chunk.toString()).split("\n")
+      rest = lines.pop() ?? ""
+      for (const line of lines) this.#take(JSON.parse(line), started)
+    })
+  }
+
+  #take(line: InitLine, started: (pid: number) => void): void {
+    const { name = "", state = "", status = 0 } = line
+    if (line.started !== undefined) started(line.started)
+    if (line.ended !== undefined) this.#status = fromWaitStatus(line.ended)
+    if (line.collected !== undefined)
+      this.#collected.push({ pid: line.collected, name, status: fromWaitStatus(status) })
+    if (line.left !== undefined) this.#left.push({ pid: line.left, name, state })
+    if (line.empty !== undefined) this.#time = line.empty
+  }
+}
+
+/** What init writes: see `init.c`. */
+interface InitLine {
+  readonly started?: number
+  readonly ended?: number
+  readonly collected?: number
+  readonly left?: number
+  readonly empty?: number
+  readonly name?: string
+  readonly state?: string
+  readonly status?: number
+}
+
+/** Starts an owner; should the test fail, it is ended with all that it started. */
+export const start = (
+  stage: Stage,
+  program: string,
+  args: ReadonlyArray<string> = [],
+  options: Options = {}
+): Effect.Effect<Owner, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const owner = new Owner(stage, program, args, options)
+      await owner.started
+      return owner
+    }),
+    (owner) => Effect.promise(() => owner.close())
+  )
+
+/** Why no program can be run here as an ordinary user: a checkout or a Node that only root can read. */
+export const ordinaryProblem = (): string | undefined => {
+  if (!isPrivileged) return undefined
+  const read = "process.argv.slice(1).forEach((path) => require('node:fs').accessSync(path, 4))"
+  const user = { uid: ORDINARY_USER, gid: ORDINARY_USER, cwd: "/", encoding: "utf8" } as const
+  const { error, status, stderr } = spawnSync(process.execPath, ["-e", read, import.meta.filename, init()], user)
+  return status === 0 ? undefined : (error?.message ?? stderr)
+}

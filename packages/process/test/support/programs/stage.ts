@@ -1,0 +1,20 @@
+/** The stage of a test, as the programs that it starts see it. */
+import { writeFileSync } from "node:fs"
+import * as Effect from "effect/Effect"
+import * as Command from "../../../src/Command.ts"
+import * as Stdio from "../../../src/Stdio.ts"
+
+const variable = (name: string): string => {
+  const value = process.env[name]
+  if (value === undefined) throw new Error(`${name} is not set: this program is started by a test`)
+  return value
+}
+
+/** A line for the test. */
+export const sayNow = (name: string): void => writeFileSync(variable("NURSERY_NEWS"), `${name} ${process.pid}\n`)
+
+export const say = (name: string): Effect.Effect<void> => Effect.sync(() => sayNow(name))
+
+/** A command of the words of `actor.c`, which holds the canary. */
+export const play = (words: string) =>
+  Command.make(variable("NURSERY_ACTOR"), words.split(" "), { fds: { 9: Stdio.append(variable("NURSERY_CANARY")) } })
