@@ -150,6 +150,18 @@ export const client = async (options: Partial<ClientOptions> = {}): Promise<Keep
   return made
 }
 
+export interface Helpers {
+  readonly guard: number
+  readonly keeper: number
+}
+
+export const helpersOf = (client: KeeperClient): Helpers | undefined => client.helpers
+
+export const helpers = (client: KeeperClient): Helpers => {
+  if (client.helpers === undefined) throw new Error("no helpers")
+  return client.helpers
+}
+
 export const folder = (): string => {
   const path = mkdtempSync(join(tmpdir(), "nursery-"))
   onTestFinished(() => rmSync(path, { recursive: true, force: true }))
@@ -165,9 +177,11 @@ export const script = (interpreter: string, text: string): string => {
 }
 
 export const socketOf = (fds: ReadonlyArray<OpenedFd>, target: number): Socket => {
-  const handle = fds.find((fd) => fd.target === target)?.handle
-  if (handle === undefined) throw new Error(`no descriptor ${target}`)
-  return typeof handle === "number" ? new Socket({ fd: handle, readable: true, writable: true }) : handle
+  const fd = fds.find((fd) => fd.target === target)
+  if (fd === undefined) throw new Error(`no descriptor ${target}`)
+  const { handle, kind } = fd
+  if (typeof handle !== "number") return handle
+  return new Socket({ fd: handle, readable: kind === "pipeOut", writable: kind === "pipeIn" })
 }
 
 export const text = async (stream: AsyncIterable<Buffer>): Promise<string> => {
@@ -178,7 +192,8 @@ export const text = async (stream: AsyncIterable<Buffer>): Promise<string> => {
 
 /** What the program writes to its stdout. */
 export const output = async (client: KeeperClient, request: SpawnRequest): Promise<string> => {
-  const { seen } = start(client, { ...request, fds: fds({ target: 1, kind: "pipeOut" }) })
+  const others = request.fds.filter(({ target }) => target !== 1)
+  const { seen } = start(client, { ...request, fds: [...others, { target: 1, kind: "pipeOut" }] })
   const { fds: opened } = await seen.until("started")
   const result = await text(socketOf(opened, 1))
   await seen.until("ended")

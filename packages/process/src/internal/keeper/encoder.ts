@@ -259,7 +259,7 @@ export class Encoder {
   /** Leaves room for one byte more. */
   #text(text: string): Unwritable | undefined {
     // Before anything is allocated for it: a string may be half a gigabyte long.
-    if (this.#end - this.#frame + text.length > F.FRAME_MAX) return "too big"
+    if (this.#end - this.#frame - F.FrameHeader.size + text.length > F.FRAME_MAX) return "too big"
     if (text.includes("\0")) return "malformed"
     this.#reserve(text.length * BYTES_PER_UNIT + 1)
     this.#end += this.#buffer.write(text, this.#end)

@@ -28,8 +28,9 @@ export interface FamilyEvents {
   warn(message: string): void
 }
 
-/** What helpers that have to leave may take beyond their deadlines. */
-const SLACK = 5_000
+/** What the end of a process may take beyond its deadlines, and what the end of the helpers. */
+const SLACK = 1_000
+const GUARD_SLACK = 5_000
 
 /** A longer one would fire at once. */
 const LONGEST_TIMER = 0x7fffffff
@@ -132,12 +133,14 @@ export class Family implements ConnectionHandler {
     this.hold(1)
     const closing = new Set<KeptProcess>()
     this.#closing = closing
-    this.#expectEnd()
+    // A keeper that does not tell the end of one process is told the end of all.
+    const { killDeadline, ownerDeathGrace } = this.#tuning
+    this.#expect(ownerDeathGrace + killDeadline + SLACK, () => this.#finish())
     for (const ticket of this.#tickets.values()) {
       if (!ticket.released) closing.add(ticket)
     }
     // A ticket that ends at once leaves the set, which a loop over a copy does not mind.
-    for (const ticket of [...closing]) ticket.end(this.#tuning.ownerDeathGrace)
+    for (const ticket of [...closing]) ticket.end(ownerDeathGrace)
     this.#finishIfSettled()
   }
 
@@ -315,20 +318,30 @@ export class Family implements ConnectionHandler {
   }
 
   #finishIfSettled(): void {
-    if (this.#closing?.size === 0) this.#connection.finish()
+    if (this.#closing?.size === 0) this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#state === "lost" || this.#state === "dead") return
+    this.#connection.finish()
+    this.#expectEnd()
   }
 
   /** Without a guard it serves only what it has begun. */
   #finishIfUnused(): void {
-    if (this.#tickets.size === 0) this.#connection.finish()
+    if (this.#tickets.size === 0) this.#finish()
   }
 
   /** From now on everything has its deadline, and with it the guard, which leaves last. */
   #expectEnd(): void {
     const { killDeadline, ownerDeathGrace } = this.#tuning
-    const limit = Math.min(ownerDeathGrace + 2 * killDeadline + SLACK, LONGEST_TIMER)
+    this.#expect(ownerDeathGrace + 2 * killDeadline + GUARD_SLACK, () => this.#overdue())
+  }
+
+  #expect(limit: number, otherwise: () => void): void {
+    clearTimeout(this.#timer)
     // Unreferenced: whoever waits for the end holds the event loop by the guard.
-    this.#timer ??= setTimeout(() => this.#overdue(), limit).unref()
+    this.#timer = setTimeout(otherwise, Math.min(limit, LONGEST_TIMER)).unref()
   }
 
   /** Whoever waits is told now; should the guard leave after all, what is left is proven dead then. */
@@ -349,7 +362,9 @@ export class Family implements ConnectionHandler {
     }
     // Without guard and keeper the reapers are the last: each ends its own tree and then leaves.
     const reapers = Array.from(this.#tickets.values(), (ticket) => ticket.reaper).filter((pid) => pid !== 0)
-    awaitGone([this.#keeper, ...reapers], this.#tuning.ownerDeathGrace + SLACK, this.#holds > 0, () => this.#dead())
+    awaitGone([this.#keeper, ...reapers], this.#tuning.ownerDeathGrace + GUARD_SLACK, this.#holds > 0, () =>
+      this.#dead()
+    )
   }
 
   #dead(): void {
