@@ -9,8 +9,8 @@ import { Nursery } from "@nursery/process"
 import * as Effect from "effect/Effect"
 import { ownerDies } from "./tour/ownerDies.ts"
 import { noChildrenAreLeft, worst } from "./tour/proof.ts"
-import { heading, print, seconds, style } from "./tour/screen.ts"
 import { scopeCloses } from "./tour/scopeCloses.ts"
+import { heading, print, seconds, style } from "./tour/screen.ts"
 
 const args = process.argv.slice(2)
 const nursery = args.includes("--portable") ? Nursery.layerPortable : Nursery.layer

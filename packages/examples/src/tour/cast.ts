@@ -1,11 +1,12 @@
 /**
  * The processes of the tour, which do what makes others leak: each starts something, and none wants to end.
  */
+
+import { join } from "node:path"
 import { Command, Process } from "@nursery/process"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { join } from "node:path"
 
 /** The variable by which everything that the tour starts can be found again in /proc, wherever it went. */
 export const variable = "NURSERY_TOUR"

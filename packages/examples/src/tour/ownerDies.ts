@@ -1,12 +1,13 @@
 /**
  * Second part: a whole program is killed, in the one way that no program can react to.
  */
-import * as Effect from "effect/Effect"
+
 import { type ChildProcess, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import * as Effect from "effect/Effect"
 import * as Cast from "./cast.ts"
 import * as Proc from "./proc.ts"
 import * as Proof from "./proof.ts"

@@ -2,12 +2,14 @@
  * Whether anything is left of what was started, told by the kernel alone.
  */
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Proc from "./proc.ts"
 import { print, style } from "./screen.ts"
 
 export type Verdict = "held" | "broken"
 
-export const worst = (verdicts: Iterable<Verdict>): Verdict => (Array.from(verdicts).includes("broken") ? "broken" : "held")
+export const worst = (verdicts: Iterable<Verdict>): Verdict =>
+  Array.from(verdicts).includes("broken") ? "broken" : "held"
 
 const report = (promise: string, survivors: ReadonlyArray<Proc.Entry>): Effect.Effect<Verdict> =>
   survivors.length === 0
@@ -15,7 +17,9 @@ const report = (promise: string, survivors: ReadonlyArray<Proc.Entry>): Effect.E
     : Effect.as(
         print(
           `   ${style("red", "LEFT")}  ${promise}, but:`,
-          ...survivors.map(({ pid, line, state }) => `           pid ${pid}  ${line}${state === "Z" ? ", a zombie" : ""}`)
+          ...survivors.map(
+            ({ pid, line, state }) => `           pid ${pid}  ${line}${state === "Z" ? ", a zombie" : ""}`
+          )
         ),
         "broken"
       )
@@ -37,16 +41,17 @@ const remaining = ({ seen, victim }: Evidence): ReadonlyArray<Proc.Entry> => {
   return Proc.remaining(seen).filter(({ pid, state }) => state !== "Z" || !left.has(pid))
 }
 
-/** Each of `pids`, and everything that carries the marker. One that is alive without it could get away unseen. */
+/** Everything that carries the marker. Each of `pids` has to: one that is alive without it could get away unseen. */
 export const collect = (marker: string, pids: ReadonlyArray<number>): Effect.Effect<Evidence, string> =>
   Effect.suspend(() => {
-    const carriers = Proc.carriers(marker)
-    const known = new Set(carriers.map(({ pid }) => pid))
+    const seen = Proc.carriers(marker)
+    const known = new Set(seen.map(({ pid }) => pid))
     const unmarked = pids.filter((pid) => !known.has(pid) && Proc.lookUp(pid) !== undefined)
     return unmarked.length === 0
-      ? Effect.succeed({ marker, seen: carriers })
+      ? Effect.succeed({ marker, seen })
       : Effect.fail(`cannot see the environment of pid ${unmarked.join(", ")} in /proc, so nothing could be proved`)
-  })
+    // While a process executes another program, it has no environment for a moment.
+  }).pipe(Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: "1 second" })))
 
 /** Ends what should not be there any more, so that a tour that fails leaves nothing behind. */
 const clear = (survivors: ReadonlyArray<Proc.Identity>): Effect.Effect<void> =>

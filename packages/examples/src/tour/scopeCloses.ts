@@ -1,12 +1,13 @@
 /**
  * First part: a scope closes, and takes everything along.
  */
+
+import { randomUUID } from "node:crypto"
 import { ExitStatus, type KeeperLost, Nursery } from "@nursery/process"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import { randomUUID } from "node:crypto"
 import * as Cast from "./cast.ts"
 import * as Proof from "./proof.ts"
 import { heading, pause, print, seconds, style, watch } from "./screen.ts"

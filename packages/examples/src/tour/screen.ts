@@ -1,8 +1,9 @@
 /**
  * What the tour shows: plain lines of at most 80 columns, with colours and movement only on a terminal.
  */
-import * as Effect from "effect/Effect"
+
 import { styleText } from "node:util"
+import * as Effect from "effect/Effect"
 
 const { stdout } = process
 

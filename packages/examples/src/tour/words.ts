@@ -1,11 +1,20 @@
 /**
  * A pipeline of real programs over real text: the most frequent words of the licence and the documentation.
  */
-import { Command, type ExitError, type KeeperLost, type Nursery, Process, type SpawnError, type StreamError } from "@nursery/process"
-import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import {
+  Command,
+  type ExitError,
+  type KeeperLost,
+  type Nursery,
+  Process,
+  type SpawnError,
+  type StreamError
+} from "@nursery/process"
+import type * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 
 const root = join(import.meta.dirname, "../../../..")
 

@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { beforeAll, describe, expect, it } from "vitest"
+import { variable } from "../src/tour/cast.ts"
+import { type Outcome, run } from "./run.ts"
+
+/** Everything that a tour has started and that this user may look at. */
+const leftOver = (): ReadonlyArray<string> =>
+  readdirSync("/proc").filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/environ`, "latin1").includes(`${variable}=`)
+    } catch {
+      return false
+    }
+  })
+
+const lines = (outcome: Outcome, start: string) =>
+  outcome.stdout.split("\n").filter((line) => line.trim().startsWith(start))
+
+describe("the tour", () => {
+  let outcome: Outcome
+  beforeAll(async () => {
+    outcome = await run("main.ts")
+  })
+
+  it("exits with 0 when everything held", () => {
+    expect(outcome).toMatchObject({ code: 0, stderr: "" })
+    expect(outcome.stdout).toContain("Everything held")
+    expect(lines(outcome, "ok")).toHaveLength(5)
+    expect(lines(outcome, "LEFT")).toEqual([])
+  })
+
+  it("shows everything that is alive, and how it ended", () => {
+    expect(outcome.stdout).toMatch(/├─ sh worker\.sh +\d+ +\d+\.\d s\n {3}│ {2}├─ sleep +\d+/)
+    expect(outcome.stdout).toMatch(/sh daemon\.sh +\d+ +exited/)
+    expect(outcome.stdout).toMatch(/sort -rn +\d+ +\d+\.\d s/)
+    expect(outcome.stdout).toMatch(/nursery-guard +\d+ +\d+\.\d s\n +└─ nursery-keeper/)
+    expect(outcome.stdout).toMatch(/sh stubborn\.sh +was killed by SIGKILL/)
+    expect(outcome.stdout).toMatch(/ {3}keeper +\d+ {2}█+/)
+  })
+
+  it("writes plain lines of at most 80 columns where there is no terminal", () => {
+    expect(outcome.stdout).not.toContain("\x1b")
+    expect(outcome.stdout.split("\n").filter((line) => line.length > 80)).toEqual([])
+  })
+
+  it("leaves nothing behind", () => {
+    expect(leftOver()).toEqual([])
+  })
+})
+
+it("fails where something is left, names it, and ends it", async () => {
+  // Without the keeper the daemon survives its scope, and everything its owner.
+  const outcome = await run("main.ts", ["--portable"])
+  expect(outcome.code).toBe(1)
+  expect(outcome.stdout).toContain("It did not hold")
+  expect(outcome.stdout).not.toContain("Everything held")
+  const survivors = lines(outcome, "pid ")
+  expect(survivors.some((line) => line.includes("sleep 60"))).toBe(true)
+  expect(survivors.some((line) => line.includes("sh stubborn.sh"))).toBe(true)
+  expect(leftOver()).toEqual([])
+})
+
+it("says what is wrong where it cannot begin", async () => {
+  const outcome = await run("main.ts", [], { NURSERY_KEEPER: "/nonexistent" })
+  expect(outcome.code).toBe(1)
+  expect(outcome.stderr).toContain("The tour failed: there is no keeper at /nonexistent")
+})
