@@ -93,13 +93,14 @@ const explain = (
   return Effect.flatMap(Diagnose.diagnose(attempt, failure), (error) => {
     nursery.registry.failed(error)
     const spawnFailed = Errors.spawnFailed(failure.errno, program, command, error.reason.message)
-    return failure.step === "cwd" && cwd !== undefined
-      ? Effect.map(inaccessible(cwd), (problem) => problem ?? spawnFailed)
-      : Effect.succeed(spawnFailed)
+    // Whatever the step: the portable backend cannot tell a missing directory from a missing program.
+    return cwd === undefined
+      ? Effect.succeed(spawnFailed)
+      : Effect.map(inaccessible(cwd), (problem) => problem ?? spawnFailed)
   })
 }
 
-/** The contract's check of a working directory, which is made here only after it could not be entered. */
+/** The contract's check of a working directory, which is made here only after a spawn has failed. */
 const inaccessible = (cwd: string): Effect.Effect<PlatformError.PlatformError | undefined> =>
   Effect.callback((resume) => {
     Fs.access(cwd, (error) => {
