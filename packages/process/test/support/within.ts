@@ -18,3 +18,15 @@ export const within = async <A>(
     clearTimeout(timer)
   }
 }
+
+/** Waits for what no event tells of, a turn of the event loop at a time. */
+export const until = (what: string, holds: () => boolean): Promise<void> => {
+  let given = false
+  const poll = async (): Promise<void> => {
+    while (!given && !holds()) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return within(poll(), what, () => {
+    given = true
+    return "it has not come"
+  })
+}
