@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -60,11 +61,13 @@ struct process *process_new(uint32_t id) {
   return process;
 }
 
+const struct lent_fd *lent_to(const struct process *process) { return process->many == NULL ? process->few : process->many; }
+
 void process_remove(struct process *process) {
   pending_forget(process->id);
   set_deadline(process, 0);
-  for (uint32_t i = 0; i < process->lent_count; i++) close(process->lent[i].descriptor);
-  if (process->lent != process->few) free(process->lent);
+  for (uint32_t i = 0; i < process->lent_count; i++) close(lent_to(process)[i].descriptor);
+  free(process->many);
   map_remove(&keeper->process_by_id, process->id);
   keeper->process_count--;
   *process = (struct process){.next = keeper->free_process};
@@ -142,6 +145,9 @@ static bool set_up(pid_t guard, pid_t owner) {
   set_nonblocking(keeper->socket);
   keeper->null = out_of_the_way(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (keeper->null < 0 || keeper->socket < 0 || !open_channels()) return false;
+  char status[32];
+  snprintf(status, sizeof status, "/proc/%d/status", owner);
+  keeper->owner_status = open(status, O_RDONLY | O_CLOEXEC);
   keeper->owner_pidfd = open_pidfd(owner);
   if (keeper->owner_pidfd >= 0) watch(keeper->owner_pidfd, EPOLLIN);
   return watch(keeper->socket, EPOLLIN) && watch(keeper->signals, EPOLLIN) && watch(keeper->events, EPOLLIN);

@@ -49,7 +49,7 @@ struct process {
   /* Ends of pipes for the owner, until STARTED. */
   uint32_t lent_count;
   struct lent_fd few[3];
-  struct lent_fd *lent; /* `few`, or allocated */
+  struct lent_fd *many; /* in place of `few`, when there are more; records move, so nothing points into them */
 };
 
 /* A signal on its way to a reaper, whose answer names it by number. */
@@ -79,6 +79,7 @@ struct owner_state {
 struct keeper {
   pid_t owner, owner_group, guard;
   int owner_pidfd; /* -1 where there is none */
+  int owner_status; /* its /proc/<pid>/status */
   int socket;      /* -1 once the owner is gone */
   int poll, signals, events, event_writer;
   int jobs[2], group_jobs[2];
@@ -140,6 +141,7 @@ struct process *process_new(uint32_t id);
 /* Forgets it, answers what still waits for it, and frees what was not told to the owner. */
 void process_remove(struct process *process);
 void set_deadline(struct process *process, int64_t deadline);
+const struct lent_fd *lent_to(const struct process *process);
 
 /* owner.c */
 void owner_read(void);

@@ -3,7 +3,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,7 +10,6 @@
 #include <unistd.h>
 
 #include "keeper.h"
-#include "system.h"
 
 #define READ_SIZE (64u << 10)
 
@@ -172,9 +170,11 @@ const struct owner_state *owner_state(void) {
   struct owner_state *state = &keeper->owner_state;
   if (keeper->owner_state_known) return state;
   *state = (struct owner_state){.umask = 022};
-  char path[32], text[8192];
-  snprintf(path, sizeof path, "/proc/%d/status", keeper->owner);
-  if (read_file(path, text, sizeof text) > 0) {
+  char text[8192];
+  /* Made anew by the kernel for each read from the start. */
+  ssize_t length = pread(keeper->owner_status, text, sizeof text - 1, 0);
+  if (length > 0) {
+    text[length] = 0;
     state->umask = (int)number_after(text, "\nUmask:", 0, 8);
     state->uid = number_after(text, "\nUid:", 1, 10);
     state->gid = number_after(text, "\nGid:", 1, 10);

@@ -147,8 +147,9 @@ static void started(const struct event *event) {
     return;
   }
   struct started started = {(uint32_t)event->pid, (uint32_t)slot_pid(process->slot), event->exited.time, process->lent_count};
-  reply_two(REPLY_STARTED, process->id, &started, sizeof started, process->lent, process->lent_count * sizeof *process->lent);
-  for (uint32_t i = 0; i < process->lent_count; i++) lend(process->lent[i].descriptor);
+  reply_two(REPLY_STARTED, process->id, &started, sizeof started, lent_to(process),
+            process->lent_count * sizeof(struct lent_fd));
+  for (uint32_t i = 0; i < process->lent_count; i++) lend(lent_to(process)[i].descriptor);
   process->lent_count = 0;
   process->told = true;
 }

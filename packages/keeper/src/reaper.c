@@ -14,10 +14,12 @@
 #include "ledger.h"
 #include "system.h"
 
-/* Only the pages that a job touches are there, and only until its program has started. */
-static char inline_job[JOB_INLINE] __attribute__((aligned(4096)));
+/* Only the pages that a job touches are there, and not for long: see reaper_give_back_memory. */
 #define INLINE_WORDS 4096
-static char *inline_words[INLINE_WORDS] __attribute__((aligned(4096)));
+static struct {
+  char job[JOB_INLINE];
+  char *words[INLINE_WORDS];
+} in_place __attribute__((aligned(4096)));
 
 static void *large_job, *large_words;
 static size_t large_job_size, large_words_size;
@@ -49,14 +51,15 @@ static void close_received(void) {
   received_count = 0;
 }
 
-void reaper_forget_job(void) {
+/* The child has its own by now; a copy here would keep its readers waiting for the end. */
+static void forget_job(void) {
   close_received();
-  madvise(inline_job, sizeof inline_job, MADV_DONTNEED);
-  madvise(inline_words, sizeof inline_words, MADV_DONTNEED);
   if (large_job != NULL) munmap(large_job, large_job_size);
   if (large_words != NULL) munmap(large_words, large_words_size);
   large_job = large_words = NULL;
 }
+
+void reaper_give_back_memory(void) { madvise(&in_place, sizeof in_place, MADV_DONTNEED); }
 
 static void take_descriptors(struct msghdr *message) {
   received_count = 0;
@@ -70,7 +73,7 @@ static void take_descriptors(struct msghdr *message) {
 }
 
 static char **words_for(size_t count) {
-  if (count <= INLINE_WORDS) return inline_words;
+  if (count <= INLINE_WORDS) return in_place.words;
   large_words_size = count * sizeof(char *);
   large_words = mmap(NULL, large_words_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (large_words == MAP_FAILED) large_words = NULL;
@@ -116,18 +119,18 @@ static bool lay_out(char *bytes, struct plan *plan) {
 
 enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan) {
   char control[CMSG_SPACE(JOB_FDS * sizeof(int))];
-  struct iovec part = {inline_job, sizeof inline_job};
+  struct iovec part = {in_place.job, sizeof in_place.job};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   ssize_t got;
   do got = recvmsg(reaper->jobs, &message, MSG_CMSG_CLOEXEC);
   while (got < 0 && errno == EINTR);
   if (got < (ssize_t)sizeof(struct job)) return 0;
-  const struct job *job = (const struct job *)(const void *)inline_job;
+  const struct job *job = (const struct job *)(const void *)in_place.job;
   /* Before anything else: if this reaper is killed now, the keeper can tell whose job dies with it. */
   atomic_store(&ledger->slots[reaper->slot].process, job->process);
   take_descriptors(&message);
   if (job->kind == JOB_RETIRE) return JOB_RETIRE;
-  char *bytes = inline_job;
+  char *bytes = in_place.job;
   if (job->in_memory) {
     large_job_size = job->size;
     large_job = mmap(NULL, large_job_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, received[0], 0);
@@ -155,8 +158,7 @@ pid_t reaper_launch(struct reaper *reaper, const struct plan *plan) {
     event.target = failure.target;
     atomic_store(&ledger->slots[reaper->slot].process, 0);
   }
-  /* The descriptors of the child are its own now; a copy here would keep its readers waiting. Told only after that. */
-  reaper_forget_job();
+  forget_job();
   event.exited.time = now_nanoseconds();
   reaper_send(reaper, &event);
   return child;

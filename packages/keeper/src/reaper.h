@@ -35,8 +35,8 @@ void reaper_begin(struct reaper *reaper, const char *name);
 /* Takes a job; blocks. Its kind, or 0 when the keeper is gone. */
 enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan);
 
-/* Gives the memory of the last job back; its descriptors are closed by then. */
-void reaper_forget_job(void);
+/* Of the last job; for a process that lives longer than it takes to start the next one. */
+void reaper_give_back_memory(void);
 
 /* Starts the job and reports it. The pid, or -1. */
 pid_t reaper_launch(struct reaper *reaper, const struct plan *plan);

@@ -222,9 +222,12 @@ void run_group_reaper(struct reaper *reaper) {
   sigaddset(&signals, SIGNAL_COMMAND);
   group.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (group.signals < 0) _exit(1);
-  for (bool left = false;;) {
+  for (bool left = false, used = false;;) {
     struct pollfd wait[2] = {{group.signals, POLLIN, 0}, {reaper->jobs, POLLIN, 0}};
-    if (poll(wait, 2, left ? 8 : -1) < 0 && errno != EINTR) _exit(1);
+    int ready = poll(wait, 2, left ? 8 : used ? 100 : -1);
+    if (ready < 0 && errno != EINTR) _exit(1);
+    if (ready == 0 && used) reaper_give_back_memory();
+    used = wait[1].revents != 0 || (used && ready != 0);
     if (wait[0].revents != 0) read_signals(&group);
     if (wait[1].revents != 0) take_job(&group);
     left = group.killing > 0 && continue_kills(&group);

@@ -18,6 +18,8 @@
 /* Zombies held back in a walk: they use up the quota of a fork bomb, but must not use up the pids of the machine. */
 #define HELD_MAX 1024
 
+#define SHORT_LIFE 100 /* milliseconds */
+
 struct tree {
   struct reaper *reaper;
   sigset_t signals;
@@ -173,9 +175,14 @@ static void obey(struct tree *tree, union command command) {
 }
 
 static void serve(struct tree *tree) {
-  while (!tree->empty) {
+  /* A short life needs no memory given back: the next job would only have to fault it in again. */
+  for (long patience = SHORT_LIFE; !tree->empty;) {
     siginfo_t info;
-    int signal = wait_signal(tree, &info, -1);
+    int signal = wait_signal(tree, &info, patience);
+    if (signal < 0 && patience > 0) {
+      reaper_give_back_memory();
+      patience = -1;
+    }
     if (signal == SIGCHLD) reap(tree);
     else if (signal == SIGNAL_PARENT_DIED) check_parent(tree);
     else if (signal == SIGNAL_COMMAND && is_command(tree->reaper, info.si_pid, info.si_code)) {

@@ -291,10 +291,11 @@ static int set_up_all(const struct spawn_request *request, struct fd_set_up *set
 }
 
 static bool keep_lent(struct process *process, const struct fd_set_up *set_up) {
-  size_t size = set_up->lent_count * sizeof *process->lent;
-  process->lent = size <= sizeof process->few ? process->few : malloc(size);
-  if (process->lent == NULL) return false;
-  memcpy(process->lent, set_up->lent, size);
+  size_t size = set_up->lent_count * sizeof *set_up->lent;
+  struct lent_fd *into = process->few;
+  if (size > sizeof process->few) into = process->many = malloc(size);
+  if (into == NULL) return false;
+  memcpy(into, set_up->lent, size);
   process->lent_count = set_up->lent_count;
   return true;
 }
