@@ -2,7 +2,10 @@
  * Runs an example as a user does, and tells what came of it.
  */
 import { execFile } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { afterAll } from "vitest"
 
 export interface Outcome {
   readonly code: number | string | null
@@ -12,13 +15,21 @@ export interface Outcome {
 
 export const source = (name: string): string => join(import.meta.dirname, "../src", name)
 
+/** Shared by the programs of one test file, most of whose time is the reading of the same modules. */
+const compileCache = mkdtempSync(join(tmpdir(), "nursery-examples-"))
+afterAll(() => rmSync(compileCache, { recursive: true, force: true }))
+
 export const run = (
   name: string,
   args: ReadonlyArray<string> = [],
   env: Readonly<Record<string, string>> = {}
 ): Promise<Outcome> =>
   new Promise((resolve) => {
-    const options = { env: { ...process.env, ...env }, timeout: 25_000, killSignal: "SIGKILL" } as const
+    const options = {
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
+      timeout: 25_000,
+      killSignal: "SIGKILL"
+    } as const
     const child = execFile(process.execPath, [source(name), ...args], options, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : (error.code ?? null), stdout, stderr })
     )
