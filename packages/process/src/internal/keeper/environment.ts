@@ -1,8 +1,11 @@
 /**
  * The environment of this program, as it was last told to the keeper.
  *
- * Reading `process.env` takes up to a microsecond for each variable, so it is compared once for all spawns of one burst, and sent
- * only when it has changed. There is no cheaper way to see a change: any code may assign to `process.env` at any time.
+ * Reading `process.env` takes about a microsecond for each variable, far more than all the rest of a spawn, so it is compared once
+ * in a turn of the event loop, and sent only when it has changed. There is no cheaper way to see a change: any code may assign to
+ * `process.env` at any time. What is assigned between two spawns of the same turn is seen by the next turn; a program that waits
+ * for one process to start before it changes its environment for the other never meets that, and one that does not can use the
+ * command's own `env`.
  *
  * @internal
  */

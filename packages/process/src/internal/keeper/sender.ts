@@ -25,7 +25,7 @@ export class Sender {
   readonly #environment = new EnvironmentSnapshot()
   readonly #sockets: DuplexSockets
   #listenId = 0
-  /** Whether the environment has been compared in this turn, and what became of it. */
+  /** Whether the environment has been compared in this turn of the event loop, and what became of it. */
   #compared = false
   #unwritable: Unwritable | undefined
 
@@ -83,7 +83,7 @@ export class Sender {
   #compare(): Unwritable | undefined {
     if (this.#compared) return this.#unwritable
     this.#compared = true
-    queueMicrotask(this.#nextTurn)
+    setImmediate(this.#nextTurn).unref()
     if (this.#environment.refresh()) {
       const { names, values } = this.#environment
       this.#unwritable = this.#connection.encoder.environment(this.#nextId(), names, values)
