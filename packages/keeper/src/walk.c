@@ -13,8 +13,15 @@
 
 #include "system.h"
 
-/* Deeper levels are reached by the next pass, when those above have died. */
+/*
+ * Deeper levels are reached by the next pass, when those above have died. Each level of a walk needs the stack of one visit_list,
+ * and all of them together must fit into that of a reaper (pool.c).
+ */
 #define DEPTH_MAX 32
+#define LIST_PIECE 1024
+
+/* Groups that a pass remembers to have signalled: thousands of children are usually of a few groups. */
+#define GROUPS_KEPT 16
 
 static int parse_pid(const char **text) {
   int pid = 0;
@@ -50,7 +57,7 @@ typedef void visit(pid_t pid, void *context);
 static void visit_list(const char *path, visit *each, void *context) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return;
-  char text[4096];
+  char text[LIST_PIECE];
   size_t length = 0;
   for (;;) {
     ssize_t got = read(file, text + length, sizeof text - 1 - length);
@@ -101,8 +108,15 @@ static void visit_children_of(pid_t parent, visit *each, void *context) {
   closedir(tasks);
 }
 
+/* Groups that this pass has killed. */
+struct killed {
+  pid_t groups[GROUPS_KEPT];
+  unsigned next;
+};
+
 struct pass {
   const struct walk *walk;
+  struct killed *killed;
   struct census census;
   pid_t parent;
   int depth;
@@ -150,6 +164,21 @@ static bool is_zombie(pid_t child) {
   return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid == child;
 }
 
+/*
+ * A group in a session that was made below us holds only processes from below us, and a group signal is atomic against its forks.
+ * The child pins the number of its group. Once a pass is enough: for each of ten thousand members it would be a hundred million.
+ */
+static void kill_group_of(pid_t child, struct killed *killed) {
+  if (getsid(child) == getsid(0)) return;
+  pid_t group = getpgid(child);
+  if (group <= 1) return;
+  for (unsigned i = 0; i < GROUPS_KEPT; i++) {
+    if (killed->groups[i] == group) return;
+  }
+  killed->groups[killed->next++ % GROUPS_KEPT] = group;
+  kill(-group, SIGKILL);
+}
+
 static void visit_child(pid_t child, void *context) {
   struct pass *pass = context;
   const struct walk *walk = pass->walk;
@@ -157,14 +186,7 @@ static void visit_child(pid_t child, void *context) {
   pass->census.children++;
   bool wanted = is_wanted(walk, child);
   if (wanted && walk->signal != 0) {
-    /*
-     * A group in a session that was made below us holds only processes from below us, and a group signal is atomic against
-     * its forks. The child pins the number of its group.
-     */
-    if (walk->signal == SIGKILL && getsid(child) != getsid(0)) {
-      pid_t group = getpgid(child);
-      if (group > 1) kill(-group, SIGKILL);
-    }
+    if (walk->signal == SIGKILL) kill_group_of(child, pass->killed);
     kill(child, walk->signal);
   }
   if (is_zombie(child)) return;
@@ -175,7 +197,8 @@ static void visit_child(pid_t child, void *context) {
 }
 
 struct census walk_pass(const struct walk *walk) {
-  struct pass pass = {.walk = walk};
+  struct killed killed = {{0}, 0};
+  struct pass pass = {.walk = walk, .killed = &killed};
   static int listed = -1;
   if (listed < 0) listed = kernel_lists_children();
   if (listed) {
