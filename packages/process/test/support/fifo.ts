@@ -7,7 +7,7 @@ import { closeSync, constants, openSync, readSync } from "node:fs"
 import { Socket } from "node:net"
 import { within } from "./within.ts"
 
-const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants
+const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 const make = (path: string): void => {
   execFileSync("mkfifo", ["--mode=0666", path])
@@ -100,20 +100,15 @@ export class News {
 export class Canary {
   readonly path: string
   readonly #reader: number
-  #writer: number | undefined
 
   constructor(path: string) {
     make(path)
     this.path = path
     this.#reader = openSync(path, O_RDONLY | O_NONBLOCK)
-    // End of file means something only after a writer was there.
-    this.#writer = openSync(path, O_WRONLY)
   }
 
-  /** Whether any process holds it at this moment. Call it when all that shall hold it have been started. */
+  /** Whether any process holds it at this moment. */
   isHeld(): boolean {
-    if (this.#writer !== undefined) closeSync(this.#writer)
-    this.#writer = undefined
     try {
       return readSync(this.#reader, Buffer.alloc(1)) > 0
     } catch (error) {
@@ -123,7 +118,6 @@ export class Canary {
   }
 
   close(): void {
-    if (this.#writer !== undefined) closeSync(this.#writer)
     closeSync(this.#reader)
   }
 }

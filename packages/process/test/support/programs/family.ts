@@ -7,7 +7,7 @@ import * as Command from "../../../src/Command.ts"
 import * as Nursery from "../../../src/Nursery.ts"
 import * as Process from "../../../src/Process.ts"
 import * as Escapees from "../escapees.ts"
-import { play, say, sayNow } from "./stage.ts"
+import { order, play, say, sayNow } from "./stage.ts"
 
 /** Until the heap is full. */
 const fillMemory = (): void => {
@@ -48,10 +48,6 @@ const ends: { readonly [name: string]: Effect.Effect<unknown, Error> } = {
 
 const end = ends[process.argv[2] ?? ""]
 if (end === undefined) throw new Error(`there is no way to end called ${process.argv[2]}`)
-
-const order = Effect.callback<void>((resume) => {
-  process.once("SIGUSR2", () => resume(Effect.void))
-})
 
 const main = Effect.gen(function* () {
   for (const words of Object.values(Escapees.all)) {

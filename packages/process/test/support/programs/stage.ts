@@ -15,6 +15,12 @@ export const sayNow = (name: string): void => writeFileSync(variable("NURSERY_NE
 
 export const say = (name: string): Effect.Effect<void> => Effect.sync(() => sayNow(name))
 
+// From the beginning, for the signal may come as soon as the program has said that it is ready.
+const ordered = new Promise<void>((resolve) => process.once("SIGUSR2", () => resolve()))
+
+/** Waits for a SIGUSR2, by which the test says that it has seen enough. */
+export const order: Effect.Effect<void> = Effect.promise(() => ordered)
+
 /** A command of the words of `actor.c`, which holds the canary. */
 export const play = (words: string) =>
   Command.make(variable("NURSERY_ACTOR"), words.split(" "), { fds: { 9: Stdio.append(variable("NURSERY_CANARY")) } })
