@@ -145,16 +145,18 @@ for (const [name, spawner] of both) {
       ] as const) {
         it.effect(`${how}: what it left lives until the scope closes`, () =>
           Effect.gen(function* () {
-            const [handle, pid] = yield* Effect.scoped(
+            const handle = yield* Effect.scoped(
               Effect.gen(function* () {
-                const handle = yield* leaving(end)
-                const pid = Number(yield* yield* linesOf(handle.stdout))
+                const handle = yield* ChildProcess.make("sh", ["-c", `exec 4<&0; cat <&4 & ${end}`], {
+                  additionalFds: canary,
+                  stdin: { stream: "pipe", endOnDone: false }
+                })
                 yield* Effect.exit(handle.exitCode)
-                expect(isAlive(pid)).toBe(true)
-                return [handle, pid] as const
+                yield* Stream.run(Stream.make(bytes("alive\n")), handle.stdin)
+                expect(yield* yield* linesOf(handle.stdout)).toBe("alive")
+                return handle
               })
             )
-            expect(isAlive(pid)).toBe(false)
             yield* released(handle, 9)
           })
         )

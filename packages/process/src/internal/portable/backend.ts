@@ -39,7 +39,7 @@ export const make = (): Backend => {
       return child
     },
     close: (done) => {
-      const pending = Array.from(children)
+      const pending = Array.from(children).filter((child) => !child.isReleased)
       let left = pending.length
       if (left === 0) return void setImmediate(done)
       for (const child of pending) {

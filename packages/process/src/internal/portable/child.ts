@@ -110,6 +110,10 @@ export class Child implements Ticket {
     this.#child?.unref()
   }
 
+  get isReleased(): boolean {
+    return this.#released
+  }
+
   whenGone(callback: () => void): void {
     if (this.#state === "ended") callback()
     else this.#gone.push(callback)
@@ -191,7 +195,9 @@ export class Child implements Ticket {
       this.#ended()
       return
     }
-    if (this.request.groupOnFailure && status !== 0) this.#send(this.request.stop.signal || Group.SIGKILL, "group")
+    // An exit code other than 0, not a signal: wait(2) has the signal in the lowest bits.
+    if (this.request.groupOnFailure && status !== 0 && (status & 0x7f) === 0)
+      this.#send(this.request.stop.signal || Group.SIGKILL, "group")
     if (this.#canceled) this.stop(killNow)
     else if (this.#stopping !== undefined) this.#stopRest()
     this.#watch()

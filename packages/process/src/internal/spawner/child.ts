@@ -175,8 +175,7 @@ export class Child implements Observer {
   readonly reref: Effect.Effect<void, PlatformError.PlatformError> = Effect.suspend(() => {
     if (this.#referenced) return Effect.void
     this.#referenced = true
-    this.#ticket?.ref()
-    this.#stdio?.hold(true)
+    this.#hold(true)
     return this.#ask("reref", (done) => this.#ticket?.retain(done))
   })
 
@@ -184,10 +183,12 @@ export class Child implements Observer {
     Effect.suspend(() => {
       if (!this.#referenced) return Effect.succeed(this.reref)
       this.#referenced = false
-      this.#ticket?.unref()
-      this.#stdio?.hold(false)
       return Effect.as(
-        this.#ask("unref", (done) => this.#ticket?.release(done)),
+        Effect.ensuring(
+          this.#ask("unref", (done) => this.#ticket?.release(done)),
+          // Only now, for the program must not end before the answer has come.
+          Effect.sync(() => this.#hold(this.#referenced))
+        ),
         this.reref
       )
     })
@@ -210,6 +211,13 @@ export class Child implements Observer {
   #detach(): void {
     // The finalizer has nothing to do any more, so what it would do is not run.
     if (this.#stdio?.isOpen !== true) Scope.closeUnsafe(this.#scope, Exit.void)
+  }
+
+  /** Whether it keeps the event loop alive, itself and what it writes. */
+  #hold(on: boolean): void {
+    if (on) this.#ticket?.ref()
+    else this.#ticket?.unref()
+    this.#stdio?.hold(on)
   }
 
   #leaderEnded(): void {
@@ -235,12 +243,16 @@ export class Child implements Observer {
     const wasRunning = this.#isRunning
     const { command } = this.#resolved
     const waited = Effect.andThen(Deferred.await(this.#exited), this.#awaitGroup)
-    return Effect.flatMap(this.#signal(policy), (errno) => {
-      if (errno === 0) return waited
-      if (errno !== esrch) return Effect.fail(Errors.requestFailed("kill", errno, command))
-      // It ended between the question and the signal.
-      return wasRunning ? waited : Effect.fail(Errors.nobodyToKill(command))
-    })
+    this.#hold(true)
+    return this.#signal(policy).pipe(
+      Effect.flatMap((errno) => {
+        if (errno === 0) return waited
+        if (errno !== esrch) return Effect.fail(Errors.requestFailed("kill", errno, command))
+        // It ended between the question and the signal.
+        return wasRunning ? waited : Effect.fail(Errors.nobodyToKill(command))
+      }),
+      Effect.ensuring(Effect.sync(() => this.#hold(this.#referenced)))
+    )
   }
 
   #signal(policy: StopPolicy): Effect.Effect<number> {
