@@ -147,12 +147,12 @@ for (const [name, spawner] of both) {
           Effect.gen(function* () {
             const handle = yield* Effect.scoped(
               Effect.gen(function* () {
-                const handle = yield* ChildProcess.make("sh", ["-c", `exec 4<&0; cat <&4 & ${end}`], {
-                  additionalFds: canary,
-                  stdin: { stream: "pipe", endOnDone: false }
+                const handle = yield* ChildProcess.make("sh", ["-c", `cat <&4 & ${end}`], {
+                  additionalFds: { ...canary, fd4: { type: "input" } }
                 })
                 yield* Effect.exit(handle.exitCode)
-                yield* Stream.run(Stream.make(bytes("alive\n")), handle.stdin)
+                const question = Stream.concat(Stream.make(bytes("alive\n")), Stream.never)
+                yield* Effect.forkScoped(Stream.run(question, handle.getInputFd(4)))
                 expect(yield* yield* linesOf(handle.stdout)).toBe("alive")
                 return handle
               })
