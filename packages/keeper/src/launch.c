@@ -98,9 +98,8 @@ static int join_session(const struct job *job, const struct launch_context *cont
   }
 }
 
-static int change_directory(const char *cwd, pid_t owner) {
-  if (cwd[0] != 0) return chdir(cwd) < 0 ? errno : 0;
-  /* The owner's directory as it is now, even one that has been removed or is reached by no path any more. */
+/* The owner's directory as it is now, even one that has been removed or is reached by no path any more. */
+static int follow_owner(pid_t owner) {
   char path[32];
   snprintf(path, sizeof path, "/proc/%d/cwd", owner);
   return chdir(path) < 0 ? errno : 0;
@@ -154,6 +153,10 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
   int target = -1;
   failure->step = STEP_SESSION;
   if ((failure->error = join_session(job, context)) != 0) return;
+  /* The owner's own directory needs no permission of an identity that the owner took after it had come here. */
+  failure->step = STEP_CWD;
+  bool stays = plan->cwd[0] == 0;
+  if (stays && (failure->error = follow_owner(context->owner)) != 0) return;
   failure->step = STEP_CREDENTIALS;
   setrlimit(RLIMIT_NOFILE, &context->descriptors);
   if ((failure->error = take_identity(plan)) != 0) return;
@@ -163,7 +166,10 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
   failure->target = target;
   if (failure->error != 0) return;
   failure->step = STEP_CWD;
-  if ((failure->error = change_directory(plan->cwd, context->owner)) != 0) return;
+  if (!stays && chdir(plan->cwd) != 0) {
+    failure->error = errno;
+    return;
+  }
   failure->step = STEP_EXEC;
   /* After the identity, which clears it; then look whether the parent died before it was set. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
