@@ -304,8 +304,11 @@ describe("a spawn that is cancelled", () => {
   it("at every moment, with pipes and sockets, leaving nothing", async () => {
     const owner = await client()
     const piped = fds({ target: 0, kind: "pipeIn" }, { target: 1, kind: "pipeOut" }, { target: 3, kind: "duplex" })
-    await start(owner, request(["true"])).seen.until("ended")
+    const { seen: first } = start(owner, request(["true"], { fds: fds({ target: 3, kind: "duplex" }) }))
+    for (const { handle } of (await first.until("started")).fds) if (typeof handle !== "number") handle.destroy()
+    await first.until("ended")
     const before = openDescriptors()
+    const keptBefore = await readDescriptors(helpers(owner).keeper)
     const all = Array.from({ length: 60 }, (_value, index) => {
       const { seen, ticket } = start(
         owner,
@@ -330,6 +333,7 @@ describe("a spawn that is cancelled", () => {
       }
     }
     await until(() => openDescriptors() === before)
+    await until(async () => (await readDescriptors(helpers(owner).keeper)) === keptBefore)
   })
 })
 

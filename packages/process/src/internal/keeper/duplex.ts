@@ -19,16 +19,14 @@ const CONNECT_LIMIT = 5_000
 
 /**
  * Connects, and has the keeper know the other end as the object `id`. `done` is called once, later: with a socket that does not
- * flow and has nothing to read, or with the name of an error. Returns what gives up.
+ * flow and has nothing to read, or with the name of an error. Returns what takes it from the event loop.
  */
-export const connectObject = (
-  listening: Listening,
-  id: number,
-  done: (result: Socket | string) => void
-): (() => void) => {
+const connectObject = (listening: Listening, id: number, done: (result: Socket | string) => void): (() => void) => {
   const socket = connect({ path: `\0${listening.name}`, allowHalfOpen: true })
   const settle = (result: Socket | string): void => {
-    giveUp(typeof result === "string")
+    clearTimeout(timer)
+    socket.off("error", failed).off("close", ended).off("end", ended).off("readable", acknowledged)
+    if (typeof result === "string") destroy(socket)
     done(result)
   }
   const failed = (error: Error): void => settle(errorCode(error))
@@ -37,20 +35,21 @@ export const connectObject = (
   const acknowledged = (): void => {
     if (socket.read(1) !== null) settle(socket)
   }
-  const giveUp = (destroy: boolean): void => {
-    clearTimeout(timer)
-    socket.off("error", failed).off("close", ended).off("end", ended).off("readable", acknowledged)
-    if (!destroy) return
-    socket.on("error", () => {})
-    socket.destroy()
-  }
   const timer = setTimeout(() => settle("ETIMEDOUT"), CONNECT_LIMIT)
   socket.on("error", failed).on("close", ended).on("end", ended).on("readable", acknowledged)
   const hello = Buffer.alloc(listening.secret.length + 4)
   listening.secret.copy(hello)
   hello.writeUInt32LE(id, listening.secret.length)
   socket.write(hello)
-  return () => giveUp(true)
+  return () => {
+    timer.unref()
+    socket.unref()
+  }
+}
+
+const destroy = (socket: Socket): void => {
+  socket.on("error", () => {})
+  socket.destroy()
 }
 
 /** The keeper greets a limited number of connections at a time, and the kernel queues a limited number for it. */
@@ -58,21 +57,24 @@ const CONCURRENCY = 32
 
 interface Attempt {
   readonly id: number
-  readonly done: (result: Socket | string) => void
-  giveUp: (() => void) | undefined
+  done: (result: Socket | string) => void
+  /** Takes it from the event loop, once it is being made. */
+  unref: (() => void) | undefined
 }
 
 /** The sockets of one keeper, which listens from the first use on. */
 export class DuplexSockets {
   readonly #ask: () => void
+  readonly #drop: (id: number) => void
   #listening: Listening | undefined
   #asked = false
   #active = 0
   readonly #waiting = new Set<Attempt>()
 
-  /** `ask` asks the keeper to listen. */
-  constructor(ask: () => void) {
+  /** `ask` asks the keeper to listen, `drop` to forget an object. */
+  constructor(ask: () => void, drop: (id: number) => void) {
     this.#ask = ask
+    this.#drop = drop
   }
 
   /** The keeper listens, or why it does not: the next use asks again. */
@@ -88,19 +90,26 @@ export class DuplexSockets {
     for (const attempt of failed) attempt.done(listening)
   }
 
-  /** As `connectObject`. */
+  /** As `connectObject`; returns what gives up: `done` is not called then. */
   connect(id: number, done: (result: Socket | string) => void): () => void {
-    const attempt: Attempt = { id, done, giveUp: undefined }
+    const attempt: Attempt = { id, done, unref: undefined }
     this.#waiting.add(attempt)
     if (this.#listening === undefined && !this.#asked) {
       this.#asked = true
       this.#ask()
     }
     this.#next()
-    return () => {
-      if (this.#waiting.delete(attempt) || attempt.giveUp === undefined) return
-      attempt.giveUp()
-      this.#settled(attempt)
+    return () => this.#abandon(attempt)
+  }
+
+  /** What is on its way to the keeper arrives there: only then can the keeper be told to forget it. */
+  #abandon(attempt: Attempt): void {
+    if (this.#waiting.delete(attempt)) return
+    attempt.unref?.()
+    attempt.done = (result) => {
+      if (typeof result === "string") return
+      destroy(result)
+      this.#drop(attempt.id)
     }
   }
 
@@ -110,16 +119,13 @@ export class DuplexSockets {
       if (this.#active === CONCURRENCY) return
       this.#waiting.delete(attempt)
       this.#active++
-      attempt.giveUp = connectObject(this.#listening, attempt.id, (result) => {
-        this.#settled(attempt)
+      attempt.unref = connectObject(this.#listening, attempt.id, (result) => {
+        this.#active--
+        // It may have arrived nevertheless.
+        if (typeof result === "string") this.#drop(attempt.id)
+        this.#next()
         attempt.done(result)
       })
     }
-  }
-
-  #settled(attempt: Attempt): void {
-    attempt.giveUp = undefined
-    this.#active--
-    this.#next()
   }
 }

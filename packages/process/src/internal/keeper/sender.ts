@@ -32,11 +32,17 @@ export class Sender {
   constructor(connection: Connection, nextId: () => number) {
     this.#connection = connection
     this.#nextId = nextId
-    this.#sockets = new DuplexSockets(() => {
-      this.#listenId = nextId()
-      connection.encoder.listen(this.#listenId)
-      connection.written()
-    })
+    this.#sockets = new DuplexSockets(
+      () => {
+        this.#listenId = nextId()
+        connection.encoder.listen(this.#listenId)
+        connection.written()
+      },
+      (id) => {
+        connection.encoder.drop(id)
+        connection.written()
+      }
+    )
   }
 
   /** `pipes`: whether this program can open pipes of the keeper; else it gets sockets in their place. */

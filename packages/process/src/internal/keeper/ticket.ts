@@ -146,9 +146,11 @@ export class KeptProcess implements Ticket {
     this.#sockets.push({ object, opened: { target: fd.target, kind, handle: socket } })
   }
 
+  /** The keeper has taken its own hold of the sockets when it gets to what follows the spawn: no other copy may delay their end. */
   sent(): void {
     this.#giveUp = undefined
     this.#state = "asked"
+    for (const { object } of this.#sockets ?? []) this.#family.drop(object)
   }
 
   /** It will never be sent: the object that it needs went down with another family. */
@@ -232,10 +234,10 @@ export class KeptProcess implements Ticket {
 
   lost(error: KeeperLost): void {
     if (this.#state === "lost" || this.#state === "over") return
-    this.#state = "lost"
     this.#giveUp?.()
     this.#giveUp = undefined
-    this.#dropSockets(true)
+    this.#dropSockets()
+    this.#state = "lost"
     this.#answer(Errno.ESRCH)
     this.#hold()
     this.#observer.lost(error)
@@ -319,19 +321,18 @@ export class KeptProcess implements Ticket {
 
   #giveBack(lent: ReadonlyArray<LentFd>): void {
     if (lent.length > 0) this.#family.giveBack(lent)
-    this.#dropSockets(this.#failure !== undefined)
+    if (this.#failure === undefined) this.#sockets = undefined
+    else this.#dropSockets()
   }
 
-  /** Lets the keeper forget its end of each socket, which the child has by now; `destroy`: ours is not needed either. */
-  #dropSockets(destroy: boolean): void {
+  /** For a process that nobody will talk to. */
+  #dropSockets(): void {
     const sockets = this.#sockets
-    if (sockets === undefined) return
     this.#sockets = undefined
-    for (const { object, opened } of sockets) {
-      this.#family.encoder.drop(object)
-      if (destroy) opened.handle.destroy()
+    for (const { object, opened } of sockets ?? []) {
+      opened.handle.destroy()
+      if (this.#state === "waiting") this.#family.drop(object)
     }
-    this.#family.written()
   }
 
   #undo(failure: SpawnFailure | KeeperLost): void {
@@ -347,10 +348,10 @@ export class KeptProcess implements Ticket {
 
   /** The last of it. */
   #leave(): void {
-    this.#state = "over"
     this.#giveUp?.()
     this.#giveUp = undefined
-    this.#dropSockets(true)
+    this.#dropSockets()
+    this.#state = "over"
     this.#answer(Errno.ESRCH)
     this.#hold()
     this.#family.remove(this)
