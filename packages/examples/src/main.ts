@@ -35,6 +35,9 @@ const main = Effect.gen(function* () {
   if (verdict === "broken") process.exitCode = 1
 })
 
+// Nobody reads any more, as in `npm start | head`. Whatever runs is ended all the same, which is the point of the tour.
+process.stdout.on("error", () => process.exit(1))
+
 NodeRuntime.runMain(
   Effect.catch(main, (error) =>
     Effect.sync(() => {
