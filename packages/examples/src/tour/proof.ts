@@ -36,10 +36,11 @@ export interface Evidence {
   readonly victim?: number
 }
 
-const remaining = ({ seen, victim }: Evidence): ReadonlyArray<Proc.Entry> => {
-  const left = new Set(seen.filter(({ parent }) => parent === victim).map(({ pid }) => pid))
-  return Proc.remaining(seen).filter(({ pid, state }) => state !== "Z" || !left.has(pid))
-}
+const isForPid1 = ({ seen, victim }: Evidence, { pid, state }: Proc.Entry): boolean =>
+  state === "Z" && seen.some((entry) => entry.pid === pid && entry.parent === victim)
+
+const remaining = (evidence: Evidence): ReadonlyArray<Proc.Entry> =>
+  Proc.remaining(evidence.seen).filter((entry) => !isForPid1(evidence, entry))
 
 /** Everything that carries the marker. Each of `pids` has to: one that is alive without it could get away unseen. */
 export const collect = (marker: string, pids: ReadonlyArray<number>): Effect.Effect<Evidence, string> =>
@@ -75,6 +76,10 @@ export const nothingIsLeft = (evidence: Evidence): Effect.Effect<Verdict> =>
       yield* report(`none of the ${count} processes is there any more, by pid and start time`, survivors),
       yield* report("no environment in /proc has the mark that all of them had", carriers)
     ]
+    for (const entry of Proc.remaining(evidence.seen)) {
+      if (isForPid1(evidence, entry))
+        yield* print(`         (pid ${entry.pid} is dead, and PID 1 has not collected it yet)`)
+    }
     yield* clear([...survivors, ...carriers])
     return worst(verdicts)
   })
