@@ -211,6 +211,32 @@ describe("Decoder", () => {
     expect(calls.map(([name]) => name)).toEqual(["violation"])
   })
 
+  it("never throws, whatever is changed in the stream and wherever it is cut", () => {
+    // A linear congruential generator, so that each run is the same.
+    let seed = 1
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+      return Math.floor((seed / 2 ** 32) * below)
+    }
+    let violations = 0
+    for (let round = 0; round < 3000; round++) {
+      const { calls, decoder } = recording()
+      const bytes = Buffer.from(stream)
+      for (let change = random(4); change >= 0; change--) bytes[random(bytes.length)] = random(256)
+      for (let at = 0; at < bytes.length; ) {
+        const next = at + 1 + random(60)
+        decoder.push(bytes.subarray(at, next))
+        at = next
+      }
+      const found = calls.findIndex(([name]) => name === "violation")
+      if (found !== -1) {
+        violations++
+        expect(found).toBe(calls.length - 1)
+      }
+    }
+    expect(violations).toBeGreaterThan(300)
+  })
+
   it("reports nothing more once it was stopped, not even what it has read", () => {
     const seen: Array<number> = []
     const { decoder } = recording()

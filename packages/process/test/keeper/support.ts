@@ -211,3 +211,11 @@ export const isAlive = (pid: number): boolean => {
 
 /** How many descriptors of this program are open. The one that lists them is not counted. */
 export const openDescriptors = (): number => readdirSync("/proc/self/fd").length - 1
+
+/** Waits for what no event tells; fails by the time limit of the test. */
+export const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** How many descriptors of another process are open. */
+export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length

@@ -37,6 +37,9 @@ const standardStream = (descriptor: number): "inherit" | "ignore" => {
   }
 }
 
+/** What a keeper that is not wanted any more, before it was ready, may take to leave. */
+const UNWANTED_LIMIT = 500
+
 type State = "starting" | "ready" | "ended"
 
 export class Connection {
@@ -64,7 +67,7 @@ export class Connection {
       queueMicrotask(() => this.#fail(problem))
       return
     }
-    this.#timer = setTimeout(() => this.#fail(Failures.silent(path, tuning.readyDeadline)), tuning.readyDeadline)
+    this.#expectReady(tuning.readyDeadline)
     this.encoder.hello(helloId, tuning)
     this.#flush()
   }
@@ -91,6 +94,12 @@ export class Connection {
   finish(): void {
     if (this.#finished) return
     this.#finished = true
+    if (this.#state === "starting" && this.#timer !== undefined) {
+      // A keeper leaves at once: it has started nothing yet.
+      clearTimeout(this.#timer)
+      this.#expectReady(UNWANTED_LIMIT)
+      this.#hold()
+    }
     if (this.#state === "ready" && this.encoder.size > 0) {
       this.#socket?.write(this.encoder.bytes())
       this.encoder.reset(true)
@@ -102,6 +111,10 @@ export class Connection {
   disconnect(): void {
     this.#finished = true
     this.#socket?.destroy()
+  }
+
+  #expectReady(limit: number): void {
+    this.#timer = setTimeout(() => this.#fail(Failures.silent(this.#path, limit)), limit)
   }
 
   #start(): KeeperUnavailable | undefined {
