@@ -19,8 +19,11 @@
  *   raise SIGNAL    a number
  *   murder          SIGKILL to its parent
  *   freeze          SIGSTOP to its parent
+ *   traceable       by any process of its user, also where only ancestors may
+ *   trace PID       becomes the tracer of a process: when that dies, nobody else can collect it
+ *   steal           copies all descriptors of the owner of its nursery, where the system allows it
  *   storm COUNT     for ever: children that live shortly, that many at once
- *   bomb            for ever: children that do the same, as fast as they can
+ *   bomb SECONDS    children that do the same, as fast as they can, until that time has passed
  *   exit CODE
  *   exec PROGRAM .. with the words that follow, to the end of the block
  *
@@ -35,9 +38,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
 
 static _Noreturn void fail(const char *word) {
   fprintf(stderr, "actor: %s: %s\n", word, strerror(errno));
@@ -111,8 +123,31 @@ static _Noreturn void storm(long count) {
   }
 }
 
-static _Noreturn void bomb(void) {
-  for (;;) fork();
+/* The time is the same for all of them, so that a bomb whose test failed goes out by itself. */
+static _Noreturn void bomb(long seconds) {
+  time_t end = time(NULL) + seconds;
+  while (time(NULL) < end) fork();
+  _exit(0);
+}
+
+static pid_t parent_of(pid_t pid) {
+  char path[32], text[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+  if (length <= 0) fail("steal");
+  close(file);
+  text[length] = 0;
+  char *end = strrchr(text, ')');
+  int parent;
+  if (end == NULL || sscanf(end + 1, " %*c %d", &parent) != 1) fail("steal");
+  return parent;
+}
+
+static void steal(void) {
+  pid_t reaper = getppid(), keeper = parent_of(reaper), guard = parent_of(keeper), owner = parent_of(guard);
+  int pidfd = (int)syscall(SYS_pidfd_open, owner, 0);
+  for (int descriptor = 0; pidfd >= 0 && descriptor < 100; descriptor++) syscall(SYS_pidfd_getfd, pidfd, descriptor, 0);
 }
 
 /* The word after the brace that closes the one before `word`. */
@@ -165,7 +200,10 @@ static void perform(char **word) {
     else if (is(name, "murder")) kill(getppid(), SIGKILL);
     else if (is(name, "freeze")) kill(getppid(), SIGSTOP);
     else if (is(name, "storm")) storm(atol(*++word));
-    else if (is(name, "bomb")) bomb();
+    else if (is(name, "traceable")) prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    else if (is(name, "trace")) check((int)ptrace(PTRACE_SEIZE, atoi(*++word), 0, 0), name);
+    else if (is(name, "steal")) steal();
+    else if (is(name, "bomb")) bomb(atol(*++word));
     else if (is(name, "exit")) _exit(atoi(*++word));
     else if (is(name, "exec")) execute(word + 1);
     else { errno = EINVAL; fail(name); }

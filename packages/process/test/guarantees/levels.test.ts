@@ -1,0 +1,114 @@
+/** What each level of containment ends, and what is said of those that are not there. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Command from "../../src/Command.ts"
+import * as Nursery from "../../src/Nursery.ts"
+import * as Process from "../../src/Process.ts"
+import * as Proc from "../support/proc.ts"
+import * as Stage from "../support/stage.ts"
+
+const soon = Command.stop({ grace: "100 millis" })
+const inGroup = Command.containment("group")
+
+describe("level group", () => {
+  it.live("ends the process group when the scope closes", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* Process.spawn(
+            stage.play("fork { fork { say ready sleep } ignore say ready sleep } say ready sleep").pipe(inGroup, soon)
+          )
+          yield* stage.hears("ready", "ready", "ready")
+        })
+      )
+      expect(stage.left()).toEqual([])
+    }).pipe(Effect.provide(Nursery.layer))
+  )
+
+  it.live("ends what its leader left in the group, also when that was killed", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const process = yield* Process.spawn(
+            stage.play("fork { ignore say ready sleep } raise 9").pipe(inGroup, soon)
+          )
+          const exit = yield* process.exit
+          expect(exit.status).toMatchObject({ _tag: "Signaled", signal: "SIGKILL" })
+          yield* stage.hears("ready")
+          expect(stage.canary.isHeld()).toBe(true)
+        })
+      )
+      expect(stage.left()).toEqual([])
+    }).pipe(Effect.provide(Nursery.layer))
+  )
+
+  it.live("ends what left the group when the nursery ends", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const escapee = yield* Effect.gen(function* () {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* Process.spawn(
+              stage.play("fork { ignore setsid say escaped sleep } say ready sleep").pipe(inGroup, soon)
+            )
+            yield* stage.hears("escaped", "ready")
+          })
+        )
+        const [only, ...others] = Proc.marked(stage.mark)
+        expect(others).toEqual([])
+        return only
+      }).pipe(Effect.provide(Nursery.layer))
+      // The level promises no more; that it was there shows that the end of the nursery did it.
+      expect(escapee).toBeDefined()
+      expect(stage.left()).toEqual([])
+    })
+  )
+
+  it.live("serves all of them by one reaper", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const before = Proc.families()[0]?.reapers
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const processes = yield* Effect.all(
+            Array.from({ length: 50 }, () => Process.spawn(stage.play("sleep").pipe(inGroup))),
+            { concurrency: "unbounded" }
+          )
+          const parents = new Set(processes.map(({ pid }) => Proc.entryOf(pid)?.parent))
+          expect([...parents]).toEqual([Proc.families()[0]?.groupReaper])
+          expect(Proc.families()[0]?.reapers).toEqual(before)
+        })
+      )
+      expect(stage.left()).toEqual([])
+    }).pipe(Effect.provide(Nursery.layer))
+  )
+})
+
+describe("a level that is not available", () => {
+  for (const level of ["pid-namespace", "cgroup"] as const) {
+    it.live(`${level} is a typed error that says why, and never a weaker level`, () =>
+      Effect.gen(function* () {
+        const stage = yield* Stage.make
+        const error = yield* Effect.flip(Process.spawn(stage.play("say started").pipe(Command.containment(level))))
+        expect(error).toMatchObject({ _tag: "SpawnError", step: "request", reason: { _tag: "Containment", level } })
+        const { levels } = yield* Nursery.guarantees
+        const guarantee = levels.find((other) => other.level === level)
+        expect(guarantee?.available).toBe(false)
+        expect(error.message).toContain(guarantee?.reason)
+        expect(stage.left()).toEqual([])
+        expect(yield* Nursery.processes).toEqual([])
+      }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
+    )
+  }
+
+  it.live("is not what guarantees says of tree and group", () =>
+    Effect.gen(function* () {
+      const { escapees, levels, ownerDeath } = yield* Nursery.guarantees
+      const available = levels.filter((level) => level.available).map(({ level }) => level)
+      expect(available).toEqual(["tree", "group"])
+      expect({ escapees, ownerDeath }).toEqual({ escapees: true, ownerDeath: true })
+    }).pipe(Effect.provide(Nursery.layer))
+  )
+})
