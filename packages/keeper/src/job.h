@@ -64,6 +64,8 @@ _Static_assert(sizeof(union command) == sizeof(void *), "a command is the value 
 
 #define SIGNAL_COMMAND (SIGRTMIN + 1)
 #define SIGNAL_PARENT_DIED SIGUSR1
+/* A command is in the ledger: the queue of signals, a quota of the user, is full. Unlike a queued signal this one always arrives. */
+#define SIGNAL_COMMAND_WAITS SIGUSR2
 
 enum event_kind {
   EVENT_STARTED = 1,

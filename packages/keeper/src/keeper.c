@@ -165,8 +165,8 @@ static bool wants_reaper(void) {
 
 static int wait_time(int64_t now) {
   if (keeper->finishing) return FINISH_STEP;
-  /* For a reaper to be forked, or for one to make room in the socket. */
-  if (jobs_wait()) return keeper->idle > 0 ? FINISH_STEP : 0;
+  int jobs = jobs_wait();
+  if (jobs >= 0) return jobs;
   if (wants_reaper()) return 0;
   if (keeper->adopting) return keeper->adopt_pause;
   return keeper->first_deadline == NO_RECORD ? -1 : until(process_at(keeper->first_deadline)->deadline, now);
@@ -217,6 +217,7 @@ int run_keeper(void *argument) {
   for (;;) {
     struct epoll_event events[32];
     int count = epoll_wait(keeper->poll, events, 32, wait_time(now_milliseconds()));
+    new_turn();
     owner_state_forget();
     if (count > 0) keeper->fork_failed = false;
     for (int i = 0; i < count; i++) dispatch(&events[i]);

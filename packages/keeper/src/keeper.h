@@ -41,10 +41,13 @@ struct process {
   bool released;
   bool walking;     /* the reaper has confirmed that it is at it */
   bool unkillable;  /* reported */
-  bool send_again;  /* a command found the signal queue full */
+  bool send_again;  /* a command has to wait until the one before it has been taken */
+  bool waits;       /* its job has not been sent yet */
+  uint8_t hurried;  /* how often its start was found to be late */
   struct stop_policy policy;  /* from the spawn */
   struct stop_policy current; /* of the stop that runs */
-  int64_t deadline; /* milliseconds of the monotonic clock, 0: none */
+  int64_t deadline;  /* milliseconds of the monotonic clock, 0: none */
+  int64_t grace_end; /* of the stop that runs, likewise */
   uint32_t previous, next; /* in the list of deadlines, by record number */
   /* Ends of pipes for the owner, until STARTED. */
   uint32_t lent_count;
@@ -99,7 +102,8 @@ struct keeper {
   int32_t group_slot; /* -1: none */
   struct queue environment;
   uint32_t environment_count;
-  struct queue job_bytes, waiting_jobs;
+  struct queue job_bytes, waiting_jobs[2]; /* those that wait: for a reaper of a tree, for that of the groups */
+  uint32_t forks_left;                     /* in this turn of the loop */
   int64_t finish_limit;
   struct owner_state owner_state;
   bool owner_state_known, write_waits;
@@ -166,10 +170,13 @@ void pending_forget(uint32_t process);
 /* spawn.c */
 void spawn(uint32_t id, const struct spawn_request *request);
 void send_waiting_jobs(void);
-bool jobs_wait(void);
+/* How many milliseconds from now jobs that wait can be sent again, -1: there are none. */
+int jobs_wait(void);
+/* The loop has gone round: so many more reapers may be forked. */
+void new_turn(void);
 int send_retirement(void);
 /* Whether every job that was sent has been received by a reaper. */
-bool jobs_taken(void);
+bool jobs_taken(bool group);
 void fail_spawn(struct process *process, enum spawn_step step, int error, int target);
 
 /* pool.c */
@@ -182,6 +189,8 @@ void pool_adopt(void);
 bool pool_is_reaper(pid_t pid);
 pid_t slot_pid(int32_t slot);
 int32_t slot_of_starting(uint32_t id);
+/* Kills the child of a reaper that hangs before its exec. */
+void kill_half_started(int32_t slot);
 bool pool_has_reapers(void);
 void pool_kill_all(void);
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -151,6 +152,10 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
                       volatile struct launch_failure *failure) {
   const struct job *job = plan->job;
   int target = -1;
+  /* Whatever it is about to hang on: its keeper can find it, and it does not outlive its reaper. */
+  atomic_store(context->child, getpid());
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != reaper) _exit(127);
   failure->step = STEP_SESSION;
   if ((failure->error = join_session(job, context)) != 0) return;
   /* The owner's own directory needs no permission of an identity that the owner took after it had come here. */
@@ -171,9 +176,11 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
     return;
   }
   failure->step = STEP_EXEC;
-  /* After the identity, which clears it; then look whether the parent died before it was set. */
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != reaper) _exit(127);
+  if (job->changes_identity) {
+    /* The change has cleared it; then look whether the parent died before it was set again. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != reaper) _exit(127);
+  }
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -183,13 +190,17 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
 pid_t launch(const struct plan *plan, const struct launch_context *context, struct launch_failure *failure) {
   volatile struct launch_failure seen = {STEP_FORK, 0, -1};
   pid_t reaper = getpid();
+  atomic_store(context->child, 0);
   pid_t child = vfork();
   if (child == 0) {
     run_child(plan, context, reaper, &seen);
     _exit(127);
   }
+  int fork_error = errno;
+  /* Before it is collected: as long as the pid is there, it is the child's. */
+  atomic_store(context->child, 0);
   if (child < 0) {
-    *failure = (struct launch_failure){STEP_FORK, errno, -1};
+    *failure = (struct launch_failure){STEP_FORK, fork_error, -1};
     return -1;
   }
   /* Success, or killed before its exec: then it ends as any child does. */

@@ -13,6 +13,7 @@
 /* Where the parts of a job are. */
 struct plan {
   const struct job *job;
+  int problem; /* errno of why it cannot be carried out, 0: none; only `job` holds then */
   const struct job_fd *fds;
   const char *program;
   const char *cwd;
@@ -36,6 +37,7 @@ struct launch_context {
   pid_t owner_group;
   struct rlimit descriptors; /* the owner's own limit, which the keeper raises for itself */
   int null;                  /* an open /dev/null */
+  _Atomic int32_t *child;    /* where the pid of the child is told until it has executed its program */
 };
 
 /* The pid of the child that runs the program, or -1 with the failure. A child that failed has been collected. */

@@ -51,6 +51,19 @@ int32_t slot_of_starting(uint32_t id) {
   return -1;
 }
 
+void kill_half_started(int32_t slot) {
+  _Atomic int32_t *place = &ledger->slots[slot].child;
+  pid_t child = atomic_load(place);
+  if (child == 0) return;
+  int pidfd = open_pidfd(child);
+  /* As long as it stands there, its reaper waits for its exec, so it has not been collected and the pidfd is the child's. */
+  if (atomic_load(place) == child) {
+    if (pidfd < 0) kill(child, SIGKILL);
+    else signal_pidfd(pidfd, SIGKILL);
+  }
+  if (pidfd >= 0) close(pidfd);
+}
+
 static int32_t free_slot(void) {
   for (uint32_t i = 0; i < keeper->slot_limit; i++) {
     uint32_t slot = (keeper->slot_search + i) % keeper->slot_limit;
@@ -84,6 +97,8 @@ static int32_t fork_reaper(bool group) {
   struct slot *shared = &ledger->slots[slot];
   atomic_store(&shared->process, 0);
   atomic_store(&shared->released, 0);
+  atomic_store(&shared->child, 0);
+  atomic_store(&shared->command, 0);
   /* On the way to the child by a static place: the stack of the keeper is not copied. */
   static struct reaper start;
   start = (struct reaper){
@@ -92,7 +107,7 @@ static int32_t fork_reaper(bool group) {
       .parent = getpid(),
       .jobs = group ? keeper->group_jobs[1] : keeper->jobs[1],
       .events = keeper->event_writer,
-      .context = {keeper->owner, keeper->owner_group, keeper->descriptors, -1},
+      .context = {keeper->owner, keeper->owner_group, keeper->descriptors, keeper->null, NULL},
   };
   pid_t pid = fork_on(reaper_stack, sizeof reaper_stack, run_reaper, &start);
   if (pid < 0) return -1;

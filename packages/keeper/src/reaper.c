@@ -15,15 +15,18 @@
 #include "system.h"
 
 /* Only the pages that a job touches are there, and not for long: see reaper_give_back_memory. */
-#define INLINE_WORDS 4096
+#define INLINE_WORDS 8192
 static struct {
   char job[JOB_INLINE];
   char *words[INLINE_WORDS];
-} in_place __attribute__((aligned(4096)));
+} in_place __attribute__((aligned(PAGE_MAX)));
+
+/* What is given back is whole pages, or the end of the last one would be another variable's. */
+_Static_assert(sizeof in_place % PAGE_MAX == 0, "whole pages, of whatever size");
 
 static void *large_job, *large_words;
 static size_t large_job_size, large_words_size;
-static int received[JOB_FDS];
+static int received[JOB_FDS + 1];
 static int received_count;
 
 void reaper_begin(struct reaper *reaper, const char *name) {
@@ -35,15 +38,16 @@ void reaper_begin(struct reaper *reaper, const char *name) {
   prctl(PR_SET_DUMPABLE, 0);
   set_name(name);
   /* Close-on-exec protects nothing here: a reaper never execs, and a copy kept by it would hold back an end of file. */
-  int jobs = fcntl(reaper->jobs, F_DUPFD_CLOEXEC, 1000), events = fcntl(reaper->events, F_DUPFD_CLOEXEC, 1000);
-  if (jobs < 0 || events < 0) _exit(1);
-  dup3(jobs, 0, O_CLOEXEC);
-  dup3(events, 1, O_CLOEXEC);
-  close_from(2);
+  int kept[] = {reaper->jobs, reaper->events, reaper->context.null};
+  for (int i = 0; i < 3; i++) {
+    /* The keeper has them at higher numbers. */
+    if (dup3(kept[i], i, O_CLOEXEC) != i) _exit(1);
+  }
+  close_from(3);
   reaper->jobs = 0;
   reaper->events = 1;
-  reaper->context.null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (reaper->context.null < 0) _exit(1);
+  reaper->context.null = 2;
+  reaper->context.child = &ledger->slots[reaper->slot].child;
 }
 
 static void close_received(void) {
@@ -61,15 +65,17 @@ static void forget_job(void) {
 
 void reaper_give_back_memory(void) { madvise(&in_place, sizeof in_place, MADV_DONTNEED); }
 
-static void take_descriptors(struct msghdr *message) {
+/* errno when not all of them could be received. */
+static int take_descriptors(struct msghdr *message) {
   received_count = 0;
   for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count && received_count < JOB_FDS; i++) {
+    for (size_t i = 0; i < count && received_count < JOB_FDS + 1; i++) {
       memcpy(&received[received_count++], CMSG_DATA(part) + i * sizeof(int), sizeof(int));
     }
   }
+  return message->msg_flags & MSG_CTRUNC ? EMFILE : 0;
 }
 
 static char **words_for(size_t count) {
@@ -118,7 +124,7 @@ static bool lay_out(char *bytes, struct plan *plan) {
 }
 
 enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan) {
-  char control[CMSG_SPACE(JOB_FDS * sizeof(int))];
+  char control[CMSG_SPACE((JOB_FDS + 1) * sizeof(int))];
   struct iovec part = {in_place.job, sizeof in_place.job};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   ssize_t got;
@@ -128,26 +134,24 @@ enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan) {
   const struct job *job = (const struct job *)(const void *)in_place.job;
   /* Before anything else: if this reaper is killed now, the keeper can tell whose job dies with it. */
   atomic_store(&ledger->slots[reaper->slot].process, job->process);
-  take_descriptors(&message);
+  plan->job = job;
+  plan->problem = take_descriptors(&message);
   if (job->kind == JOB_RETIRE) return JOB_RETIRE;
   char *bytes = in_place.job;
-  if (job->in_memory) {
+  if (job->in_memory && plan->problem == 0) {
     large_job_size = job->size;
     large_job = mmap(NULL, large_job_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, received[0], 0);
     if (large_job == MAP_FAILED) large_job = NULL;
     bytes = large_job;
   }
-  if (bytes == NULL || !lay_out(bytes, plan)) {
-    plan->job = job;
-    plan->argv = NULL;
-  }
+  if (plan->problem == 0 && (bytes == NULL || !lay_out(bytes, plan))) plan->problem = ENOMEM;
   return JOB_SPAWN;
 }
 
 pid_t reaper_launch(struct reaper *reaper, const struct plan *plan) {
   struct event event = {.process = plan->job->process, .target = -1};
-  struct launch_failure failure = {STEP_HELPER, ENOMEM, -1};
-  pid_t child = plan->argv == NULL ? -1 : launch(plan, &reaper->context, &failure);
+  struct launch_failure failure = {STEP_HELPER, plan->problem, -1};
+  pid_t child = plan->problem != 0 ? -1 : launch(plan, &reaper->context, &failure);
   if (child > 0) {
     event.kind = EVENT_STARTED;
     event.pid = child;
@@ -202,6 +206,11 @@ void collect(pid_t pid, struct exited *exited) {
   exited->block_output = (uint64_t)usage.ru_oublock;
   exited->voluntary_switches = (uint64_t)usage.ru_nvcsw;
   exited->involuntary_switches = (uint64_t)usage.ru_nivcsw;
+}
+
+union command waiting_command(const struct reaper *reaper) {
+  uint64_t value = atomic_exchange(&ledger->slots[reaper->slot].command, 0);
+  return (union command){.value = (void *)(uintptr_t)(reaper->orphaned ? 0 : value)};
 }
 
 bool is_command(const struct reaper *reaper, pid_t sender, int code) {

@@ -53,4 +53,7 @@ void collect(pid_t pid, struct exited *exited);
 /* Whether a queued signal is a command of the keeper. */
 bool is_command(const struct reaper *reaper, pid_t sender, int code);
 
+/* The command that SIGNAL_COMMAND_WAITS announces; its value is NULL when there is none. */
+union command waiting_command(const struct reaper *reaper);
+
 #endif

@@ -179,6 +179,8 @@ static void read_signals(struct group *group) {
   for (ssize_t i = 0; i < got / (ssize_t)sizeof *info; i++) {
     if (info[i].ssi_signo == SIGCHLD) {
       reap(group);
+    } else if (info[i].ssi_signo == (uint32_t)SIGNAL_COMMAND_WAITS) {
+      obey(group, waiting_command(group->reaper));
     } else if (info[i].ssi_signo == (uint32_t)SIGNAL_COMMAND) {
       if (!is_command(group->reaper, (pid_t)info[i].ssi_pid, info[i].ssi_code)) continue;
       obey(group, (union command){.value = (void *)(uintptr_t)info[i].ssi_ptr});
@@ -202,7 +204,7 @@ static void take_job(struct group *group) {
   if (group->count == group->capacity) {
     uint32_t capacity = group->capacity == 0 ? 64 : group->capacity * 2;
     struct member *members = realloc(group->members, capacity * sizeof *members);
-    if (members == NULL) plan.argv = NULL; /* reported as a failed spawn: out of memory */
+    if (members == NULL) plan.problem = ENOMEM;
     else {
       group->members = members;
       group->capacity = capacity;
@@ -220,6 +222,7 @@ void run_group_reaper(struct reaper *reaper) {
   sigaddset(&signals, SIGCHLD);
   sigaddset(&signals, SIGNAL_PARENT_DIED);
   sigaddset(&signals, SIGNAL_COMMAND);
+  sigaddset(&signals, SIGNAL_COMMAND_WAITS);
   group.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (group.signals < 0) _exit(1);
   for (bool left = false, used = false;;) {

@@ -185,6 +185,7 @@ static void serve(struct tree *tree) {
     }
     if (signal == SIGCHLD) reap(tree);
     else if (signal == SIGNAL_PARENT_DIED) check_parent(tree);
+    else if (signal == SIGNAL_COMMAND_WAITS) obey(tree, waiting_command(tree->reaper));
     else if (signal == SIGNAL_COMMAND && is_command(tree->reaper, info.si_pid, info.si_code)) {
       obey(tree, (union command){.value = info.si_value.sival_ptr});
     }
@@ -201,6 +202,7 @@ void run_tree_reaper(struct reaper *reaper) {
   sigaddset(&tree.signals, SIGCHLD);
   sigaddset(&tree.signals, SIGNAL_PARENT_DIED);
   sigaddset(&tree.signals, SIGNAL_COMMAND);
+  sigaddset(&tree.signals, SIGNAL_COMMAND_WAITS);
   reaper_begin(reaper, "nursery-reaper");
   struct plan plan;
   while (!reaper->orphaned && reaper_receive(reaper, &plan) == JOB_SPAWN) {
@@ -209,6 +211,8 @@ void run_tree_reaper(struct reaper *reaper) {
     tree.stop_signal = plan.job->stop_signal;
     tree.own_group = plan.job->session != SESSION_OWNER;
     tree.collected = 0;
+    /* One for the last process, whose signal went unheard while that was being killed. */
+    waiting_command(reaper);
     tree.empty = tree.told = false;
     tree.leader = reaper_launch(reaper, &plan);
     if (tree.leader < 0) continue;

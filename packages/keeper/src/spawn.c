@@ -18,9 +18,12 @@
 /* Forks in one turn of the loop: a burst of a thousand spawns must not keep the answers to the first ones waiting. */
 #define FORKS_AT_ONCE 8
 
+/* Milliseconds until the next attempt to send a job into a socket that is full. */
+#define SOCKET_STEP 4
+
 /* A job that waits for a reaper or for room in the socket; its descriptors and its bytes follow. */
 struct waiting {
-  uint32_t process, size, fd_count, group;
+  uint32_t process, size, fd_count;
 };
 
 struct fd_set_up {
@@ -53,8 +56,9 @@ static int add_pipe(struct fd_set_up *set_up, const struct spawn_fd *fd) {
 static int owner_descriptor(uint32_t number) {
   if (number < 3) return duplicate(keeper->streams[number]);
   /* Permitted for root, and where the kernel lets a process look into others of its user. */
-  int descriptor = keeper->owner_pidfd < 0 ? -1 : get_fd_of(keeper->owner_pidfd, (int)number);
-  return descriptor;
+  if (keeper->owner_pidfd >= 0) return get_fd_of(keeper->owner_pidfd, (int)number);
+  errno = ENOSYS;
+  return -1;
 }
 
 /* The reaper's end of one descriptor, or -1 with errno; SOURCE_NULL and SOURCE_FILE need none. */
@@ -208,29 +212,36 @@ static void close_all(const int *fds, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) close(fds[i]);
 }
 
-bool jobs_taken(void) {
+bool jobs_taken(bool group) {
   int unread = 0;
   /* Also known as SIOCOUTQ, in a header of the kernel that musl comes without. */
-  return ioctl(keeper->jobs[0], TIOCOUTQ, &unread) == 0 && unread == 0;
+  return ioctl(group ? keeper->group_jobs[0] : keeper->jobs[0], TIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
 enum handing { HANDED, LATER, REFUSED };
 
+void new_turn(void) { keeper->forks_left = FORKS_AT_ONCE; }
+
 /* `error` tells why a job was refused. */
-static enum handing find_reaper(bool group, int *forks, int *error) {
+static enum handing find_reaper(bool group, int *error) {
   if (group ? keeper->group_slot >= 0 : keeper->idle > 0) return HANDED;
-  if ((*forks)-- <= 0) return LATER;
+  if (keeper->forks_left == 0) return LATER;
+  keeper->forks_left--;
   if (group ? pool_group_reaper() : pool_grow()) return HANDED;
   *error = errno;
   return REFUSED;
 }
 
-static enum handing hand_over(bool group, const char *bytes, size_t size, const int *fds, uint32_t fd_count, int *forks,
-                              int *error) {
-  enum handing found = find_reaper(group, forks, error);
+/* Too many descriptors under way, which is a quota of the user, is no failure as long as some of them are ours. */
+static bool is_full(int error) {
+  return error == EAGAIN || (error == ETOOMANYREFS && !(jobs_taken(false) && jobs_taken(true)));
+}
+
+static enum handing hand_over(bool group, const char *bytes, size_t size, const int *fds, uint32_t fd_count, int *error) {
+  enum handing found = find_reaper(group, error);
   if (found != HANDED) return found;
   *error = send_job(group ? keeper->group_jobs[0] : keeper->jobs[0], bytes, size, fds, fd_count);
-  if (*error == EAGAIN) return LATER;
+  if (is_full(*error)) return LATER;
   if (*error != 0) return REFUSED;
   if (!group) keeper->idle--;
   return HANDED;
@@ -241,42 +252,82 @@ int send_retirement(void) {
   return send_job(keeper->jobs[0], (const char *)&retire, sizeof retire, NULL, 0);
 }
 
-static bool keep_waiting(uint32_t id, bool group, const struct fd_set_up *set_up, size_t size) {
-  struct waiting waiting = {id, (uint32_t)size, set_up->count, group};
-  size_t before = queue_length(&keeper->waiting_jobs);
-  if (queue_append(&keeper->waiting_jobs, &waiting, sizeof waiting) &&
-      queue_append(&keeper->waiting_jobs, set_up->pass, set_up->count * sizeof(int)) &&
-      queue_append(&keeper->waiting_jobs, queue_front(&keeper->job_bytes), size)) {
-    return true;
-  }
-  keeper->waiting_jobs.end = keeper->waiting_jobs.start + before;
-  return false;
+static bool keep_waiting(struct process *process, bool group, const struct fd_set_up *set_up, size_t size) {
+  struct queue *queue = &keeper->waiting_jobs[group];
+  struct waiting waiting = {process->id, (uint32_t)size, set_up->count};
+  size_t before = queue_length(queue);
+  process->waits = queue_append(queue, &waiting, sizeof waiting) &&
+                   queue_append(queue, set_up->pass, set_up->count * sizeof(int)) &&
+                   queue_append(queue, queue_front(&keeper->job_bytes), size);
+  if (!process->waits) queue->end = queue->start + before;
+  return process->waits;
 }
 
-bool jobs_wait(void) { return queue_length(&keeper->waiting_jobs) > 0; }
+int jobs_wait(void) {
+  if (queue_length(&keeper->waiting_jobs[0]) == 0 && queue_length(&keeper->waiting_jobs[1]) == 0) return -1;
+  /* For reapers to be forked, or for one to make room in its socket. */
+  return keeper->forks_left == 0 ? 0 : SOCKET_STEP;
+}
 
-void send_waiting_jobs(void) {
-  if (keeper->finishing) return;
-  int forks = FORKS_AT_ONCE;
-  while (keeper->idle < 0 && forks-- > 0 && pool_grow()) continue;
-  while (jobs_wait()) {
+static void send_waiting(bool group) {
+  struct queue *queue = &keeper->waiting_jobs[group];
+  while (queue_length(queue) > 0) {
     struct waiting waiting;
-    memcpy(&waiting, queue_front(&keeper->waiting_jobs), sizeof waiting);
+    memcpy(&waiting, queue_front(queue), sizeof waiting);
     int fds[JOB_FDS + 1];
-    const char *at = queue_front(&keeper->waiting_jobs) + sizeof waiting;
+    const char *at = queue_front(queue) + sizeof waiting;
     memcpy(fds, at, waiting.fd_count * sizeof(int));
     at += waiting.fd_count * sizeof(int);
     struct process *process = process_find(waiting.process);
     int error = ECANCELED;
     enum handing handing = REFUSED;
-    if (process != NULL && !process->cancelled) {
-      handing = hand_over(waiting.group, at, waiting.size, fds, waiting.fd_count, &forks, &error);
+    if (process != NULL && !process->cancelled && !process->overdue) {
+      handing = hand_over(group, at, waiting.size, fds, waiting.fd_count, &error);
     }
     if (handing == LATER) return;
+    if (process != NULL) process->waits = false;
     if (handing == REFUSED && process != NULL) fail_spawn(process, STEP_HELPER, error, -1);
     close_all(fds, waiting.fd_count);
-    queue_consume(&keeper->waiting_jobs, sizeof waiting + waiting.fd_count * sizeof(int) + waiting.size);
+    queue_consume(queue, sizeof waiting + waiting.fd_count * sizeof(int) + waiting.size);
   }
+}
+
+/* A job that was sent, and that no reaper can be forked for. False when there is none. */
+static bool take_back_job(bool group, int error) {
+  struct job job;
+  char control[CMSG_SPACE((JOB_FDS + 1) * sizeof(int))];
+  struct iovec part = {&job, sizeof job};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  ssize_t got = recvmsg(group ? keeper->group_jobs[1] : keeper->jobs[1], &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (got < (ssize_t)sizeof job) return false;
+  for (struct cmsghdr *rights = CMSG_FIRSTHDR(&message); rights != NULL; rights = CMSG_NXTHDR(&message, rights)) {
+    int fds[JOB_FDS + 1];
+    size_t size = rights->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(rights), size);
+    close_all(fds, (uint32_t)(size / sizeof *fds));
+  }
+  if (!group) keeper->idle++;
+  struct process *process = process_find(job.process);
+  if (process != NULL) fail_spawn(process, STEP_HELPER, error, -1);
+  return true;
+}
+
+/* A reaper that was killed while it waited leaves a job in the socket that another one has to be forked for. */
+static void replace_reapers(void) {
+  while (keeper->idle < 0 && keeper->forks_left > 0) {
+    keeper->forks_left--;
+    if (!pool_grow() && !take_back_job(false, errno)) keeper->idle = 0;
+  }
+  if (keeper->group_slot >= 0 || jobs_taken(true) || pool_group_reaper()) return;
+  int error = errno;
+  while (take_back_job(true, error)) continue;
+}
+
+void send_waiting_jobs(void) {
+  if (keeper->finishing) return;
+  replace_reapers();
+  send_waiting(false);
+  send_waiting(true);
 }
 
 static int set_up_all(const struct spawn_request *request, struct fd_set_up *set_up, struct job_fd *fds) {
@@ -315,13 +366,13 @@ static int make_small(struct fd_set_up *set_up, size_t *size) {
 
 static void hand_over_or_wait(struct process *process, struct fd_set_up *set_up, bool group) {
   size_t size = queue_length(&keeper->job_bytes);
-  int forks = FORKS_AT_ONCE, error = make_small(set_up, &size);
+  int error = make_small(set_up, &size);
   enum handing handing = error != 0 ? REFUSED : LATER;
-  if (error == 0 && !jobs_wait()) {
-    handing = hand_over(group, queue_front(&keeper->job_bytes), size, set_up->pass, set_up->count, &forks, &error);
+  if (error == 0 && queue_length(&keeper->waiting_jobs[group]) == 0) {
+    handing = hand_over(group, queue_front(&keeper->job_bytes), size, set_up->pass, set_up->count, &error);
   }
   if (handing == LATER) {
-    if (keep_waiting(process->id, group, set_up, size)) return;
+    if (keep_waiting(process, group, set_up, size)) return;
     error = ENOMEM;
     handing = REFUSED;
   }

@@ -9,12 +9,15 @@
 #include <unistd.h>
 
 #include "keeper.h"
+#include "ledger.h"
 #include "system.h"
 #include "walk.h"
 
 /* How long a reaper may take to confirm that it is killing; one that is stopped or traced never does. */
 #define CONFIRM_LIMIT 1000
 #define HURRY_STEP 50
+/* So many steps without a trace of a job: its reaper had time enough to say that it has it, even on a busy machine. */
+#define LOST_AFTER 20
 #define SEND_AGAIN 5
 
 int send_command(const struct process *process, enum command_kind kind, uint8_t signal, enum stop_reach reach, uint16_t sequence) {
@@ -26,15 +29,16 @@ int send_command(const struct process *process, enum command_kind kind, uint8_t 
   command.parts.signal = signal;
   command.parts.kind_and_reach = (uint8_t)(kind | (unsigned)reach << 4);
   /* The reaper is this process's child and not collected, so its pid is its own. */
-  return sigqueue(reaper, SIGNAL_COMMAND, (union sigval){.sival_ptr = command.value}) == 0 ? 0 : errno;
+  if (sigqueue(reaper, SIGNAL_COMMAND, (union sigval){.sival_ptr = command.value}) == 0) return 0;
+  if (errno != EAGAIN) return errno;
+  /* The queue is a quota of the user, who may have used it up for good. */
+  uint64_t none = 0;
+  if (!atomic_compare_exchange_strong(&ledger->slots[process->slot].command, &none, (uintptr_t)command.value)) return EAGAIN;
+  return kill(reaper, SIGNAL_COMMAND_WAITS) == 0 ? 0 : errno;
 }
 
 static int64_t after(uint32_t milliseconds) {
   return milliseconds == NO_DEADLINE ? 0 : now_milliseconds() + (int64_t)milliseconds;
-}
-
-static void keep_earlier(struct process *process, int64_t deadline) {
-  if (deadline != 0 && (process->deadline == 0 || deadline < process->deadline)) set_deadline(process, deadline);
 }
 
 void begin_kill(struct process *process) {
@@ -61,6 +65,26 @@ void cancel(struct process *process) {
   set_deadline(process, now_milliseconds() + HURRY_STEP);
 }
 
+/* The end of the grace period, or the moment to try again what could not be sent. */
+static void wait_for_end_of_grace(struct process *process) {
+  int64_t again = process->send_again ? now_milliseconds() + SEND_AGAIN : 0;
+  set_deadline(process, again != 0 && (process->grace_end == 0 || again < process->grace_end) ? again : process->grace_end);
+}
+
+/* A grace period is never made longer. */
+static void end_grace_within(struct process *process, uint32_t milliseconds) {
+  int64_t end = after(milliseconds);
+  if (end != 0 && (process->grace_end == 0 || end < process->grace_end)) process->grace_end = end;
+  wait_for_end_of_grace(process);
+}
+
+static void send_stop(struct process *process) {
+  /* When the leader went before, this is for what it left. */
+  enum stop_reach reach = process->exited ? REACH_TREE : process->current.reach;
+  process->send_again = send_command(process, COMMAND_STOP_SIGNAL, process->current.signal, reach, 0) == EAGAIN;
+  wait_for_end_of_grace(process);
+}
+
 void begin_stop(struct process *process, struct stop_policy policy) {
   if (process->state == STATE_KILLING || process->state == STATE_ADOPTED) return;
   if (process->state == STATE_STARTING) {
@@ -76,37 +100,36 @@ void begin_stop(struct process *process, struct stop_policy policy) {
   bool new_signal = first || policy.signal != process->current.signal || policy.reach > process->current.reach;
   process->state = STATE_STOPPING;
   process->current = policy;
-  uint32_t grace = policy.grace;
-  enum stop_reach reach = policy.reach;
-  if (process->exited) {
-    /* The leader went before: this is for what it left. */
-    reach = REACH_TREE;
-    if (policy.linger < grace) grace = policy.linger;
-  }
-  process->send_again = new_signal && send_command(process, COMMAND_STOP_SIGNAL, policy.signal, reach, 0) == EAGAIN;
-  if (first) set_deadline(process, after(grace));
-  else keep_earlier(process, after(grace));
-  if (process->send_again) keep_earlier(process, now_milliseconds() + SEND_AGAIN);
+  if (first) process->grace_end = 0;
+  /* What the leader left, if it went before, has the time of the rest. */
+  end_grace_within(process, process->exited && policy.linger < policy.grace ? policy.linger : policy.grace);
+  if (new_signal || process->send_again) send_stop(process);
 }
 
 /* The rest of the tree gets the signal too, and its own time, which may be shorter than what is left of the grace period. */
 void leader_ended_in_stop(struct process *process) {
   if (process->state != STATE_STOPPING) return;
-  if (process->current.reach != REACH_TREE) {
-    send_command(process, COMMAND_STOP_REST, process->current.signal, process->current.reach, 0);
-  }
-  keep_earlier(process, after(process->current.linger));
+  end_grace_within(process, process->current.linger);
+  if (process->current.reach == REACH_TREE) return;
+  process->send_again = send_command(process, COMMAND_STOP_REST, process->current.signal, process->current.reach, 0) == EAGAIN;
+  wait_for_end_of_grace(process);
 }
 
 void report_unkillable(struct process *process) {
   if (process->unkillable) return;
   process->unkillable = true;
-  struct census census = {0};
+  struct census census;
   if (process->state == STATE_ADOPTED) {
     const struct walk count = {.signal = 0, .spare = pool_is_reaper};
     census = walk_pass(&count);
   } else {
-    census = walk_below(slot_pid(process->slot));
+    /* The shared reaper has the processes of others below it. */
+    census = walk_below(slot_pid(process->slot), process->level == LEVEL_GROUP ? process->pid : 0);
+  }
+  if (census.living == 0 && !process->exited) {
+    /* It is hidden from us, or dead and held back by a debugger. */
+    census.living = 1;
+    census.first[0] = process->pid;
   }
   uint32_t payload[17] = {census.living}, listed = 0;
   for (; listed < 16 && listed < census.living; listed++) payload[1 + listed] = (uint32_t)census.first[listed];
@@ -117,10 +140,10 @@ void report_unkillable(struct process *process) {
 static void hurry(struct process *process, int64_t now) {
   int32_t slot = slot_of_starting(process->id);
   if (slot >= 0) {
-    kill_half_started(slot_pid(slot));
-  } else if (process->overdue && !jobs_wait() && jobs_taken()) {
+    kill_half_started(slot);
+  } else if (++process->hurried > LOST_AFTER && !process->waits && jobs_taken(process->level == LEVEL_GROUP)) {
     /* A reaper was killed between taking the job and saying so. */
-    fail_spawn(process, STEP_HELPER, ETIMEDOUT, -1);
+    fail_spawn(process, STEP_HELPER, ECANCELED, -1);
     return;
   }
   set_deadline(process, now + HURRY_STEP);
@@ -153,12 +176,8 @@ void pass_deadlines(int64_t now) {
         hurry(process, now);
         break;
       case STATE_STOPPING:
-        if (process->send_again) {
-          process->state = STATE_RUNNING;
-          begin_stop(process, process->current);
-        } else {
-          begin_kill(process);
-        }
+        if (process->grace_end != 0 && process->grace_end <= now) begin_kill(process);
+        else if (process->send_again) send_stop(process);
         break;
       case STATE_KILLING:
         pass_kill_deadline(process, now);

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Of the sizes that the kernel's pages can have on the machines that this runs on. */
+#define PAGE_MAX 65536
+
 /* CLOCK_MONOTONIC does not count a suspended machine: after a resume no grace period has run out that had not before. */
 uint64_t now_nanoseconds(void);
 int64_t now_milliseconds(void);

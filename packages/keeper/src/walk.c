@@ -209,31 +209,9 @@ struct census walk_pass(const struct walk *walk) {
   return pass.census;
 }
 
-struct census walk_below(pid_t parent) {
-  const struct walk count = {.signal = 0};
+struct census walk_below(pid_t parent, pid_t group) {
+  const struct walk count = {.signal = 0, .group = group};
   struct pass pass = {.walk = &count, .parent = parent};
   visit_children_of(parent, visit_deep, &pass);
   return pass.census;
-}
-
-static void kill_helper(pid_t pid, void *context) {
-  char path[32], text[512];
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  int pidfd = open_pidfd(pid);
-  pid_t parent;
-  char state;
-  if (read_stat(pid, &parent, &state) && parent == *(pid_t *)context && read_file(path, text, sizeof text) > 0) {
-    const char *name = strchr(text, '(');
-    if (name != NULL && strncmp(name, "(nursery-", 9) == 0) {
-      /* The reaper is suspended until this child execs or ends, so nobody can have collected it. */
-      if (pidfd < 0) kill(pid, SIGKILL);
-      else signal_pidfd(pidfd, SIGKILL);
-    }
-  }
-  if (pidfd >= 0) close(pidfd);
-}
-
-void kill_half_started(pid_t reaper) {
-  if (kernel_lists_children()) visit_children_of(reaper, kill_helper, &reaper);
-  else visit_by_scan(reaper, kill_helper, &reaper);
 }

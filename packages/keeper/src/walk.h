@@ -33,11 +33,8 @@ struct census {
 /* One pass over everything below the caller. Signal 0 only counts. */
 struct census walk_pass(const struct walk *walk);
 
-/* Counts what lives below another process. */
-struct census walk_below(pid_t parent);
-
-/* Kills the child of a reaper that hangs before its exec: until then it bears the helpers' name. */
-void kill_half_started(pid_t reaper);
+/* Counts what lives below another process, of one process group or of all (0). */
+struct census walk_below(pid_t parent, pid_t group);
 
 /* The state letter of /proc/<pid>/stat, 0 when there is no such process. */
 char state_of(pid_t pid);
