@@ -5,7 +5,7 @@
  */
 import * as ErrnoTable from "../errno.ts"
 
-export const Errno = { ESRCH: 3, E2BIG: 7, EIO: 5, EINVAL: 22, EOPNOTSUPP: 95, ECANCELED: 125 } as const
+export const Errno = { ESRCH: 3, E2BIG: 7, EIO: 5, EINVAL: 22, EOPNOTSUPP: 95, ETIMEDOUT: 110, ECANCELED: 125 } as const
 
 /** The name of the error, such as `"EMFILE"`. */
 export const errorCode = (error: unknown): string =>

@@ -41,6 +41,12 @@ interface Answer {
 
 const canceled: SpawnFailure = { step: "request", errno: Errno.ECANCELED, target: -1 }
 
+/** It has ended without ever having been told as started or failed. */
+const unanswered: SpawnFailure = { step: "helper", errno: Errno.EIO, target: -1 }
+
+/** It did not start within the spawn deadline, and cannot be killed either. */
+const overdue: SpawnFailure = { step: "exec", errno: Errno.ETIMEDOUT, target: -1 }
+
 const noFds: ReadonlyArray<OpenedFd> = []
 
 export class KeptProcess implements Ticket {
@@ -219,7 +225,7 @@ export class KeptProcess implements Ticket {
   ended(): void {
     switch (this.#state) {
       case "asked":
-        this.failed(canceled)
+        this.failed(unanswered)
         break
       case "running":
         // The leader's status went down with a reaper of which we have not heard.
@@ -253,7 +259,7 @@ export class KeptProcess implements Ticket {
   unkillable(pids: ReadonlyArray<number>): void {
     if (this.#state === "asked") {
       // Nobody can do anything about it who has not even got its handle.
-      this.failed(canceled)
+      this.failed(overdue)
     } else if (this.#state !== "waiting" && this.#state !== "over") {
       this.#observer.unkillable(pids)
       this.#family.settled(this)
