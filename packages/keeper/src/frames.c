@@ -4,6 +4,7 @@
 
 #define TARGET_MAX (1 << 20)
 #define SIGNAL_MAX 64
+#define SPAWN_FLAGS (SPAWN_SHELL_FALLBACK | SPAWN_GROUP_ON_FAILURE | SPAWN_CLEAR_ENVIRONMENT)
 
 struct reader {
   const char *at, *end;
@@ -27,7 +28,7 @@ static const char *skip_strings(const char *at, const char *end, uint32_t count)
 }
 
 static bool is_policy(const struct stop_policy *policy) {
-  return policy->signal <= SIGNAL_MAX && policy->reach <= REACH_TREE;
+  return policy->signal <= SIGNAL_MAX && policy->reach <= REACH_TREE && policy->zero == 0;
 }
 
 struct spawn_fd spawn_request_fd(const struct spawn_request *spawn, uint32_t index) {
@@ -56,6 +57,7 @@ static const char *check_fds(const struct spawn_request *spawn) {
 static const char *decode_spawn(struct reader *reader, struct spawn_request *spawn) {
   struct spawn *head = &spawn->head;
   if (!take(reader, head, sizeof *head)) return "a spawn is cut off";
+  if (head->flags > SPAWN_FLAGS || head->zero != 0) return "a spawn has unknown flags";
   if (head->level > LEVEL_CGROUP || head->session > SESSION_OWNER || !is_policy(&head->stop)) return "a spawn has unknown options";
   if (head->umask != UMASK_OF_OWNER && (head->umask < 0 || head->umask > 0777)) return "a umask is out of range";
   if (head->fd_count > JOB_FDS) return "too many descriptors";
@@ -97,6 +99,7 @@ static const char *decode_payload(struct reader *reader, struct request *request
       return decode_spawn(reader, &request->spawn);
     case REQUEST_SIGNAL:
       if (size != sizeof request->signal || !take(reader, &request->signal, size)) return "a signal has the wrong size";
+      if (request->signal.zero != 0) return "a reserved field is not zero";
       return request->signal.signal <= SIGNAL_MAX && request->signal.reach <= REACH_TREE ? NULL : "no such signal or reach";
     case REQUEST_STOP:
       if (size != sizeof request->stop || !take(reader, &request->stop, size)) return "a stop has the wrong size";
@@ -123,6 +126,7 @@ enum frame_result frame_decode(const char *bytes, size_t length, struct request 
   struct frame_header header;
   if (length < sizeof header) return FRAME_PARTIAL;
   memcpy(&header, bytes, sizeof header);
+  request->id = header.id;
   if (header.size > FRAME_MAX) return FRAME_UNUSABLE;
   if (length - sizeof header < header.size) return FRAME_PARTIAL;
   *used = sizeof header + header.size;

@@ -46,7 +46,7 @@ struct request {
 
 enum frame_result { FRAME_COMPLETE, FRAME_PARTIAL, FRAME_UNUSABLE };
 
-/* Decodes the frame at the front. `used` is its whole length, when it is complete. */
+/* Decodes the frame at the front. `used` is its whole length, when it is complete; of an unusable one only the id is told. */
 enum frame_result frame_decode(const char *bytes, size_t length, struct request *request, size_t *used);
 
 #endif

@@ -30,6 +30,9 @@
 /* What a keeper that does not react may take longer than its owner's grace before it is killed. */
 #define SILENT_LIMIT 15000
 
+/* Of one poll, in milliseconds. */
+#define LONGEST_WAIT (1 << 30)
+
 /* What reapers get to end their trees by themselves after the keeper's death. */
 #define REAPER_LIMIT 1000
 
@@ -37,7 +40,7 @@ struct guard {
   pid_t keeper;
   int owner; /* pidfd, -1: none */
   int signals;
-  int64_t kill_at; /* 0: never */
+  int64_t stopped_until, silent_until; /* when the keeper is killed for it, 0: never */
 };
 
 static bool keeper_is_dead(struct guard *guard) {
@@ -47,21 +50,28 @@ static bool keeper_is_dead(struct guard *guard) {
     if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | __WALL) != 0) return true;
     if (info.si_pid == 0) return false;
     if (info.si_pid != guard->keeper) continue;
-    if (info.si_code == CLD_STOPPED) guard->kill_at = now_milliseconds() + STOPPED_LIMIT;
-    else if (info.si_code == CLD_CONTINUED) guard->kill_at = 0;
+    if (info.si_code == CLD_STOPPED) guard->stopped_until = now_milliseconds() + STOPPED_LIMIT;
+    else if (info.si_code == CLD_CONTINUED) guard->stopped_until = 0;
     else return true;
   }
+}
+
+/* Milliseconds until the keeper is to be killed, -1: not foreseen. */
+static int patience(const struct guard *guard) {
+  int64_t until = guard->stopped_until;
+  if (until == 0 || (guard->silent_until != 0 && guard->silent_until < until)) until = guard->silent_until;
+  if (until == 0) return -1;
+  int64_t rest = until - now_milliseconds();
+  return rest <= 0 ? 0 : rest > LONGEST_WAIT ? LONGEST_WAIT : (int)rest;
 }
 
 static void wait_for_keeper(struct guard *guard) {
   while (!keeper_is_dead(guard)) {
     struct pollfd wait[2] = {{guard->signals, POLLIN, 0}, {guard->owner, POLLIN, 0}};
-    int64_t now = now_milliseconds();
-    int time = guard->kill_at == 0 ? -1 : guard->kill_at > now ? (int)(guard->kill_at - now) : 0;
-    int ready = poll(wait, 2, time);
-    if (ready == 0) {
+    poll(wait, 2, patience(guard));
+    if (patience(guard) == 0) {
       kill(guard->keeper, SIGKILL);
-      guard->kill_at = 0;
+      guard->stopped_until = guard->silent_until = 0;
     }
     if (wait[0].revents != 0) {
       struct signalfd_siginfo info[4];
@@ -70,7 +80,7 @@ static void wait_for_keeper(struct guard *guard) {
     if (wait[1].revents != 0) {
       close(guard->owner);
       guard->owner = -1;
-      if (guard->kill_at == 0) guard->kill_at = now_milliseconds() + atomic_load(&ledger->owner_death_grace) + SILENT_LIMIT;
+      guard->silent_until = now_milliseconds() + atomic_load(&ledger->owner_death_grace) + SILENT_LIMIT;
     }
   }
 }

@@ -132,7 +132,7 @@ static bool set_up(pid_t guard, pid_t owner) {
   keeper->guard = guard;
   keeper->owner = owner;
   keeper->owner_group = getpgid(owner);
-  keeper->free_process = keeper->free_object = keeper->first_deadline = keeper->last_deadline = NO_RECORD;
+  keeper->free_process = keeper->free_object = keeper->free_slot = keeper->first_deadline = keeper->last_deadline = NO_RECORD;
   keeper->group_slot = keeper->listener = -1;
   keeper->reading = true;
   keeper->options = (struct hello){.owner_death_grace = 2000, .spawn_deadline = 10000, .kill_deadline = 5000, .reapers = 2};
@@ -195,13 +195,18 @@ static void finish(int64_t now) {
   if (!keeper->finishing) {
     keeper->finishing = true;
     keeper->finish_limit = now + FINISH_LIMIT;
-    close(keeper->jobs[0]);
-    close(keeper->jobs[1]);
-    close(keeper->group_jobs[0]);
-    close(keeper->group_jobs[1]);
+    for (int i = 0; i < 2; i++) {
+      close(keeper->jobs[i]);
+      close(keeper->group_jobs[i]);
+      keeper->jobs[i] = keeper->group_jobs[i] = -1;
+    }
   }
   pool_reap();
-  if (!pool_has_reapers()) _exit(0);
+  if (!pool_has_reapers()) {
+    /* A guard that somebody has stopped leaves with us. */
+    if (getppid() == keeper->guard) kill(keeper->guard, SIGCONT);
+    _exit(0);
+  }
   if (now > keeper->finish_limit) pool_kill_all();
 }
 

@@ -75,6 +75,7 @@ struct guest {
 struct owner_state {
   int umask;
   bool identity_changed;
+  bool unknown; /* it is gone, and what privileges it had given up cannot be told any more */
   uint32_t uid, gid, group_count;
   uint32_t groups[256];
 };
@@ -87,7 +88,7 @@ struct keeper {
   int poll, signals, events, event_writer;
   int jobs[2], group_jobs[2];
   int streams[3]; /* the owner's standard streams, at numbers out of the way */
-  int null;
+  int null, spare;
   struct rlimit descriptors; /* as they were */
   struct hello options;
   bool greeted, closing, finishing, adopting, reading, fork_failed;
@@ -117,7 +118,7 @@ struct keeper {
   uint32_t listener_name_size;
   struct guest guests[GUESTS_MAX];
   int guest_count;
-  uint32_t slot_search;
+  uint32_t free_slot;
 };
 
 /*

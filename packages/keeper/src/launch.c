@@ -163,13 +163,14 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
   bool stays = plan->cwd[0] == 0;
   if (stays && (failure->error = follow_owner(context->owner)) != 0) return;
   failure->step = STEP_CREDENTIALS;
-  setrlimit(RLIMIT_NOFILE, &context->descriptors);
   if ((failure->error = take_identity(plan)) != 0) return;
   failure->step = STEP_DESCRIPTOR;
   umask((mode_t)job->umask);
   failure->error = connect_descriptors(plan, context, &target);
   failure->target = target;
   if (failure->error != 0) return;
+  /* Not before: moving descriptors out of each other's way takes numbers beyond what the child may have itself. */
+  setrlimit(RLIMIT_NOFILE, &context->descriptors);
   failure->step = STEP_CWD;
   if (!stays && chdir(plan->cwd) != 0) {
     failure->error = errno;

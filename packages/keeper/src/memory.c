@@ -29,7 +29,8 @@ void memory_shrink(struct memory *memory, size_t size) {
 }
 
 void *queue_reserve(struct queue *queue, size_t size) {
-  if (queue->start > 0 && queue->end + size > queue->memory.size) {
+  /* Only when at least half of it is free: moving the rest for each little that was consumed would be quadratic. */
+  if (queue->start >= queue_length(queue) && queue->start > 0 && queue->end + size > queue->memory.size) {
     memmove(queue->memory.at, queue_front(queue), queue_length(queue));
     queue->end -= queue->start;
     queue->start = 0;

@@ -40,7 +40,10 @@ static struct object *object_new(uint32_t id) {
 
 void object_new_pipe(uint32_t id, uint32_t size) {
   struct object *object = object_new(id);
-  if (object == NULL) return; /* the spawn that uses it fails with EBADF */
+  if (object == NULL) {
+    refuse(id, EEXIST, "this id is in use, or there is no memory for a pipe");
+    return;
+  }
   if (pipe2(object->ends, O_CLOEXEC) != 0) {
     object->error = errno;
     object->ends[0] = object->ends[1] = -1;
@@ -85,6 +88,7 @@ static int listen_once(void) {
     return error;
   }
   keeper->listener = made;
+  keeper->spare = fcntl(keeper->null, F_DUPFD_CLOEXEC, 0);
   keeper->listener_name_size = (uint32_t)(size - offsetof(struct sockaddr_un, sun_path) - 1);
   memcpy(keeper->listener_name, address.sun_path + 1, keeper->listener_name_size);
   return 0;
@@ -106,9 +110,20 @@ static bool is_owner(int socket) {
   return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == keeper->owner;
 }
 
+/* Out of descriptors, it takes the spare one to turn the guest away: it would go on knocking, and wake us without end. */
+static int accept_guest(void) {
+  int socket = accept4(keeper->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (socket >= 0 || (errno != EMFILE && errno != ENFILE)) return socket;
+  close(keeper->spare);
+  socket = accept4(keeper->listener, NULL, NULL, SOCK_CLOEXEC);
+  if (socket >= 0) close(socket);
+  keeper->spare = fcntl(keeper->null, F_DUPFD_CLOEXEC, 0);
+  return -1;
+}
+
 static void accept_guests(void) {
   for (;;) {
-    int socket = accept4(keeper->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int socket = accept_guest();
     if (socket < 0) return;
     if (keeper->guest_count == GUESTS_MAX || !is_owner(socket) || !watch(socket, EPOLLIN)) {
       close(socket);

@@ -160,6 +160,16 @@ static void read_groups(struct owner_state *state, const char *text) {
   }
 }
 
+/* What the owner had when it started the keeper is what the keeper has. */
+static bool is_changed(const struct owner_state *state) {
+  if (state->uid != (uint32_t)geteuid() || state->gid != (uint32_t)getegid()) return true;
+  gid_t own[sizeof state->groups / sizeof *state->groups];
+  int count = getgroups((int)(sizeof own / sizeof *own), own);
+  /* More than fit are compared by nobody. */
+  if (count < 0) return false;
+  return (uint32_t)count != state->group_count || memcmp(own, state->groups, state->group_count * sizeof *own) != 0;
+}
+
 void owner_state_forget(void) { keeper->owner_state_known = false; }
 
 /*
@@ -178,8 +188,10 @@ const struct owner_state *owner_state(void) {
     state->umask = (int)number_after(text, "\nUmask:", 0, 8);
     state->uid = number_after(text, "\nUid:", 1, 10);
     state->gid = number_after(text, "\nGid:", 1, 10);
-    state->identity_changed = state->uid != (uint32_t)geteuid() || state->gid != (uint32_t)getegid();
-    if (state->identity_changed) read_groups(state, text);
+    read_groups(state, text);
+    state->identity_changed = is_changed(state);
+  } else {
+    state->unknown = geteuid() == 0;
   }
   keeper->owner_state_known = true;
   return state;

@@ -21,7 +21,7 @@
 
 struct served {
   pid_t pid;        /* 0: free */
-  uint32_t process; /* 0: idle, or a job is on its way to it */
+  uint32_t process; /* 0: idle, or a job is on its way to it; of a free one the next free one */
 };
 
 static struct served *served_at(uint32_t slot) { return (struct served *)keeper->slots.at + slot; }
@@ -64,18 +64,21 @@ void kill_half_started(int32_t slot) {
   if (pidfd >= 0) close(pidfd);
 }
 
-static int32_t free_slot(void) {
-  for (uint32_t i = 0; i < keeper->slot_limit; i++) {
-    uint32_t slot = (keeper->slot_search + i) % keeper->slot_limit;
-    if (served_at(slot)->pid == 0) {
-      keeper->slot_search = slot + 1;
-      return (int32_t)slot;
-    }
+static int32_t take_slot(void) {
+  uint32_t slot = keeper->free_slot;
+  if (slot != NO_RECORD) {
+    keeper->free_slot = served_at(slot)->process;
+    return (int32_t)slot;
   }
   if (keeper->slot_limit == SLOTS || !memory_grow(&keeper->slots, (keeper->slot_limit + 1) * sizeof(struct served))) return -1;
-  keeper->slot_search = 0;
   atomic_store(&ledger->used, keeper->slot_limit + 1);
   return (int32_t)keeper->slot_limit++;
+}
+
+static void give_back_slot(uint32_t slot) {
+  atomic_store(&ledger->slots[slot].pid, 0);
+  *served_at(slot) = (struct served){0, keeper->free_slot};
+  keeper->free_slot = slot;
 }
 
 /* Reapers run here, each on its own copy, of which it touches a page or two. */
@@ -89,7 +92,7 @@ static int run_reaper(void *argument) {
 }
 
 static int32_t fork_reaper(bool group) {
-  int32_t slot = free_slot();
+  int32_t slot = take_slot();
   if (slot < 0) {
     errno = ENOMEM;
     return -1;
@@ -110,7 +113,12 @@ static int32_t fork_reaper(bool group) {
       .context = {keeper->owner, keeper->owner_group, keeper->descriptors, keeper->null, NULL},
   };
   pid_t pid = fork_on(reaper_stack, sizeof reaper_stack, run_reaper, &start);
-  if (pid < 0) return -1;
+  if (pid < 0) {
+    int error = errno;
+    give_back_slot((uint32_t)slot);
+    errno = error;
+    return -1;
+  }
   /* Both sides, so that neither can be killed before the other has told. */
   atomic_store(&shared->pid, pid);
   *served_at((uint32_t)slot) = (struct served){pid, 0};
@@ -118,8 +126,7 @@ static int32_t fork_reaper(bool group) {
     /* A reaper that cannot be told from a stranger is of no use. */
     kill(pid, SIGKILL);
     waitpid(pid, NULL, __WALL);
-    served_at((uint32_t)slot)->pid = 0;
-    atomic_store(&shared->pid, 0);
+    give_back_slot((uint32_t)slot);
     errno = ENOMEM;
     return -1;
   }
@@ -252,8 +259,7 @@ static void reaper_died(uint32_t slot, bool normally) {
   struct served served = *served_at(slot);
   uint32_t taken = atomic_load(&ledger->slots[slot].process);
   map_remove(&keeper->slot_by_pid, (uint32_t)served.pid);
-  *served_at(slot) = (struct served){0, 0};
-  atomic_store(&ledger->slots[slot].pid, 0);
+  give_back_slot(slot);
   if ((int32_t)slot == keeper->group_slot) {
     keeper->group_slot = -1;
     keeper->adopting = true;
@@ -296,19 +302,23 @@ void pool_reap(void) {
 
 /* One pass of the keeper's own kill walk, and the end of what was adopted once nothing is left of it. */
 void pool_adopt(void) {
+  /* Set again by the death of another reaper: what that leaves may have come after the pass. */
+  keeper->adopting = false;
   const struct walk strangers = {.signal = SIGKILL, .spare = pool_is_reaper};
   struct census census = walk_pass(&strangers);
   pool_reap();
   /* SIGCHLD wakes the loop as well; this is for what was forked during the pass, and ever rarer for what cannot be killed. */
   keeper->adopt_pause = keeper->adopt_pause < 1000 ? keeper->adopt_pause + 1 + keeper->adopt_pause / 16 : 1000;
-  if (census.children > 0) return;
-  keeper->adopting = false;
+  if (keeper->adopting || census.children > 0) {
+    keeper->adopting = true;
+    return;
+  }
   keeper->adopt_pause = 0;
   for (uint32_t i = 0; i < keeper->process_capacity; i++) {
     struct process *process = process_at(i);
     if (process->id == 0 || process->state != STATE_ADOPTED) continue;
     struct event event = {.kind = EVENT_ENDED, .exited = {.time = now_nanoseconds()}};
-    if (!process->told) {
+    if (!process->told && !process->cancelled && !process->overdue) {
       process->told = true;
       uint32_t none = 0;
       reply(REPLY_LOST, process->id, &none, sizeof none);

@@ -34,8 +34,6 @@ void reaper_begin(struct reaper *reaper, const char *name) {
   /* Catchable, so that the reaper can end its tree; SIGKILL would end the reaper alone. */
   prctl(PR_SET_PDEATHSIG, SIGNAL_PARENT_DIED);
   if (getppid() != reaper->parent) _exit(0);
-  /* A child of the same user may kill its reaper, but not bend it with ptrace. */
-  prctl(PR_SET_DUMPABLE, 0);
   set_name(name);
   /* Close-on-exec protects nothing here: a reaper never execs, and a copy kept by it would hold back an end of file. */
   int kept[] = {reaper->jobs, reaper->events, reaper->context.null};
@@ -48,6 +46,8 @@ void reaper_begin(struct reaper *reaper, const char *name) {
   reaper->events = 1;
   reaper->context.null = 2;
   reaper->context.child = &ledger->slots[reaper->slot].child;
+  /* A child of the same user may kill its reaper, but not bend it with ptrace. */
+  prctl(PR_SET_DUMPABLE, 0);
 }
 
 static void close_received(void) {
@@ -55,12 +55,28 @@ static void close_received(void) {
   received_count = 0;
 }
 
+/*
+ * A program begins with the peak of the memory that executed it, and its usage would tell that of this reaper: the size of the
+ * largest list of arguments so far. The file is the owner's only while the process may be looked into.
+ */
+static void forget_peak(void) {
+  prctl(PR_SET_DUMPABLE, 1);
+  int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+  prctl(PR_SET_DUMPABLE, 0);
+  if (file < 0) return;
+  /* Where the kernel does not know this one, the figure is too large, and nothing else is wrong. */
+  if (write(file, "5", 1) < 0) errno = 0;
+  close(file);
+}
+
 /* The child has its own by now; a copy here would keep its readers waiting for the end. */
 static void forget_job(void) {
   close_received();
+  if (large_job == NULL && large_words == NULL) return;
   if (large_job != NULL) munmap(large_job, large_job_size);
   if (large_words != NULL) munmap(large_words, large_words_size);
   large_job = large_words = NULL;
+  forget_peak();
 }
 
 void reaper_give_back_memory(void) { madvise(&in_place, sizeof in_place, MADV_DONTNEED); }

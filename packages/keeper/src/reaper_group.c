@@ -86,6 +86,23 @@ static void leader_ended(struct group *group, struct member *member, const sigin
   reaper_send(group->reaper, &exit);
 }
 
+/*
+ * Of groups whose leader went before: the last process of one may have ended, here or as the child of one that has left the group.
+ * Once it is empty its number may become that of another process, which must not be taken for it.
+ */
+static void tell_gone_groups(struct group *group) {
+  for (uint32_t i = 0; i < group->count; i++) {
+    if (group->members[i].collected && !group_may_live(group->members[i].pid)) tell_ended(group, &group->members[i--]);
+  }
+}
+
+/* A new leader bears this number, so no group of that number was left. */
+static void tell_gone_group(struct group *group, pid_t pid) {
+  for (uint32_t i = 0; i < group->count; i++) {
+    if (group->members[i].collected && group->members[i].pid == pid) tell_ended(group, &group->members[i--]);
+  }
+}
+
 static void reap(struct group *group) {
   siginfo_t info;
   pid_t pid;
@@ -99,11 +116,7 @@ static void reap(struct group *group) {
       others = true;
     }
   }
-  if (!others) return;
-  /* One of them may have been the last of a group whose leader went before. */
-  for (uint32_t i = 0; i < group->count; i++) {
-    if (group->members[i].collected && !group_may_live(group->members[i].pid)) tell_ended(group, &group->members[i--]);
-  }
+  if (others) tell_gone_groups(group);
 }
 
 static void begin_kill(struct group *group, struct member *member) {
@@ -210,8 +223,11 @@ static void take_job(struct group *group) {
       group->capacity = capacity;
     }
   }
+  tell_gone_groups(group);
   member.pid = reaper_launch(group->reaper, &plan);
-  if (member.pid > 0) group->members[group->count++] = member;
+  if (member.pid <= 0) return;
+  tell_gone_group(group, member.pid);
+  group->members[group->count++] = member;
 }
 
 void run_group_reaper(struct reaper *reaper) {
@@ -225,14 +241,17 @@ void run_group_reaper(struct reaper *reaper) {
   sigaddset(&signals, SIGNAL_COMMAND_WAITS);
   group.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (group.signals < 0) _exit(1);
+  int passes = 0;
   for (bool left = false, used = false;;) {
     struct pollfd wait[2] = {{group.signals, POLLIN, 0}, {reaper->jobs, POLLIN, 0}};
-    int ready = poll(wait, 2, left ? 8 : used ? 100 : -1);
+    /* Ever rarer for what cannot be killed. */
+    int ready = poll(wait, 2, left ? (passes < 100 ? 8 : 1000) : used ? 100 : -1);
     if (ready < 0 && errno != EINTR) _exit(1);
     if (ready == 0 && used) reaper_give_back_memory();
     used = wait[1].revents != 0 || (used && ready != 0);
     if (wait[0].revents != 0) read_signals(&group);
     if (wait[1].revents != 0) take_job(&group);
     left = group.killing > 0 && continue_kills(&group);
+    passes = left && ready == 0 ? passes + 1 : 0;
   }
 }

@@ -109,6 +109,8 @@ static void keep_environment(const struct request *request) {
   keeper->environment_count = 0;
   if (queue_append(&keeper->environment, request->environment.strings, request->environment.size)) {
     keeper->environment_count = request->environment.count;
+  } else {
+    refuse(request->id, ENOMEM, "no memory for the environment");
   }
 }
 

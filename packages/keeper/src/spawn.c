@@ -393,6 +393,10 @@ void spawn(uint32_t id, const struct spawn_request *request) {
     fail_spawn(process, STEP_REQUEST, ENOTSUP, -1);
     return;
   }
+  if (owner_state()->unknown) {
+    fail_spawn(process, STEP_CREDENTIALS, ESRCH, -1);
+    return;
+  }
   struct fd_set_up set_up = {.target = -1};
   struct job_fd fds[JOB_FDS];
   int error = set_up_all(request, &set_up, fds);

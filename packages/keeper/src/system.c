@@ -1,10 +1,12 @@
 #define _GNU_SOURCE
 #include "system.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -41,8 +43,20 @@ int signal_pidfd(int pidfd, int signal) { return (int)syscall(SYS_pidfd_send_sig
 
 int get_fd_of(int pidfd, int descriptor) { return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0); }
 
+/* Those that are open, for there may be a million that could be. */
+static bool close_listed(int first) {
+  DIR *directory = opendir("/proc/self/fd");
+  if (directory == NULL) return false;
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    int descriptor = atoi(entry->d_name);
+    if (entry->d_name[0] != '.' && descriptor >= first && descriptor != dirfd(directory)) close(descriptor);
+  }
+  closedir(directory);
+  return true;
+}
+
 void close_from(int first) {
-  if (syscall(SYS_close_range, (unsigned)first, ~0u, 0) == 0) return;
+  if (syscall(SYS_close_range, (unsigned)first, ~0u, 0) == 0 || close_listed(first)) return;
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 1 << 20) limit.rlim_cur = 1 << 20;
   for (int descriptor = first; descriptor < (int)limit.rlim_cur; descriptor++) close(descriptor);
