@@ -19,6 +19,9 @@ const LIMIT = 8_000
 /** The user `nobody` of most systems: any number without privilege will do. */
 const ORDINARY_USER = 65534
 
+/** One whose processes nobody else counts. */
+const LIMITED_USER = 65533
+
 export interface Collected {
   readonly pid: number
   readonly name: string
@@ -84,7 +87,8 @@ export class Owner {
 
   constructor(stage: Stage, program: string, args: ReadonlyArray<string>, options: Options) {
     const changesUser = isPrivileged && options.ordinary === true
-    const user = changesUser ? ORDINARY_USER : (process.getuid?.() ?? 0)
+    const ordinaryUser = options.processes === undefined ? ORDINARY_USER : LIMITED_USER
+    const user = changesUser ? ordinaryUser : (process.getuid?.() ?? 0)
     const orders = changesUser ? ["-u", String(user)] : []
     if (options.processes !== undefined) orders.push("-n", String(options.processes + Proc.tasksOf(user)))
     const node = [process.execPath, ...(options.nodeOptions ?? []), join(import.meta.dirname, "programs", program)]

@@ -1,6 +1,6 @@
 /** Bounds every wait of these tests: a wait that fails says what it waited for, and what there was instead. */
 
-const LIMIT = 10_000
+const LIMIT = 20_000
 
 export const within = async <A>(
   wait: Promise<A>,
@@ -20,13 +20,17 @@ export const within = async <A>(
 }
 
 /** Waits for what no event tells of, a turn of the event loop at a time. */
-export const until = (what: string, holds: () => boolean): Promise<void> => {
+export const until = (
+  what: string,
+  holds: () => boolean,
+  instead: () => string = () => "it has not come"
+): Promise<void> => {
   let given = false
   const poll = async (): Promise<void> => {
     while (!given && !holds()) await new Promise((resolve) => setImmediate(resolve))
   }
   return within(poll(), what, () => {
     given = true
-    return "it has not come"
+    return instead()
   })
 }
