@@ -27,6 +27,10 @@ void owner_write(void) {
     queue_consume(&keeper->output, queue_length(&keeper->output));
     return;
   }
+  if (keeper->speechless) {
+    owner_gone();
+    return;
+  }
   if (queue_length(&keeper->output) == 0) return;
   while (queue_length(&keeper->output) > 0) {
     ssize_t sent = send(keeper->socket, queue_front(&keeper->output), queue_length(&keeper->output), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -46,12 +50,12 @@ void owner_write(void) {
 }
 
 void reply_two(enum reply_type type, uint32_t id, const void *head, size_t head_size, const void *tail, size_t tail_size) {
-  if (keeper->socket < 0) return;
+  if (keeper->socket < 0 || keeper->speechless) return;
   struct frame_header header = {(uint32_t)(head_size + tail_size), (uint16_t)type, 0, id};
   char *at = queue_reserve(&keeper->output, sizeof header + head_size + tail_size);
   if (at == NULL) {
-    /* Without memory for an answer the owner would wait for ever; its end of the socket tells it. */
-    owner_gone();
+    /* The owner would wait for ever; its end of the socket tells it, at the end of the turn: the caller is amid its records. */
+    keeper->speechless = true;
     return;
   }
   memcpy(at, &header, sizeof header);
