@@ -1,4 +1,5 @@
 /** How processes of the drop-in spawner end: by the scope's close, by `kill`, by themselves. */
+import { closeSync, openSync, writeSync } from "node:fs"
 import { describe, expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -7,6 +8,7 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Nursery from "../../src/Nursery.ts"
+import * as Proc from "../support/proc.ts"
 import { both, bytes, canary, isAlive, keeper, linesOf, released, text } from "./support.ts"
 
 /** Says when it is ready and which signals it gets, and ends with 0 when its input ends. */
@@ -225,6 +227,20 @@ for (const [name, spawner] of both) {
       })
     )
 
+    it.effect("a scope that lives long keeps nothing of what has ended", () =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        for (let i = 0; i < 3; i++) {
+          const handle = yield* Scope.provide(ChildProcess.make("true"), scope)
+          yield* Stream.runDrain(handle.all)
+          yield* handle.exitCode
+          yield* Effect.flip(Scope.provide(ChildProcess.make("no-such-program"), scope))
+        }
+        while (scope.state._tag !== "Empty") yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
+        yield* Scope.close(scope, Exit.void)
+      })
+    )
+
     it.effect("an interrupted spawn leaves nothing, whatever it has come to", () =>
       Effect.gen(function* () {
         for (let yields = 0; yields < 20; yields++) {
@@ -261,6 +277,37 @@ layer(keeper)("on the keeper", (it) => {
       )
       yield* released(handle, 9)
       expect(yield* Nursery.processes).toEqual([])
+    })
+  )
+
+  it.effect(
+    "a keeper that is killed fails what was running with a typed error, and the next spawn starts another",
+    () =>
+      Effect.gen(function* () {
+        const handle = yield* ChildProcess.make("sh", ["-c", "cat; wait"])
+        const [family] = Proc.families()
+        process.kill(family?.keeper ?? 0, "SIGKILL")
+        const { reason } = yield* Effect.flip(handle.exitCode)
+        expect(reason).toMatchObject({ _tag: "Unknown", method: "exitCode", cause: { _tag: "KeeperLost" } })
+        expect(yield* handle.isRunning).toBe(false)
+        expect(yield* text(handle.stdout)).toBe("")
+        yield* Effect.flip(handle.kill())
+        const again = yield* ChildProcess.make("echo", ["again"])
+        expect(yield* text(again.stdout)).toBe("again\n")
+      })
+  )
+
+  it.effect("a stranger who holds the output does not keep it open beyond the scope", () =>
+    Effect.gen(function* () {
+      const [handle, held] = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const handle = yield* ChildProcess.make("cat")
+          return [handle, openSync(`/proc/${handle.pid}/fd/1`, "w")] as const
+        })
+      )
+      yield* Effect.addFinalizer(() => Effect.sync(() => closeSync(held)))
+      expect(yield* text(handle.stdout)).toBe("")
+      expect(() => writeSync(held, "nobody reads")).toThrow("EPIPE")
     })
   )
 })

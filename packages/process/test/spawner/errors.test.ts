@@ -5,9 +5,12 @@ import { inspect } from "node:util"
 import { describe, expect, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as PlatformError from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import * as Nursery from "../../src/Nursery.ts"
 import { both, temporary, text } from "./support.ts"
 
 /** What a program matches on. */
@@ -45,6 +48,16 @@ for (const [name, spawner] of both) {
           expect(yield* failure(ChildProcess.make("/no/such/program"))).toEqual(
             spawnFailure("NotFound", "ENOENT", "/no/such/program")
           )
+        })
+      )
+
+      it.effect("and the nursery publishes the reason of Process.spawn for it", () =>
+        Effect.gen(function* () {
+          const event = yield* Nursery.events.pipe(Stream.runHead, Effect.forkScoped)
+          yield* Effect.yieldNow
+          yield* failure(ChildProcess.make("no-such-program"))
+          const published = yield* Effect.flatMap(Fiber.join(event), Effect.fromOption)
+          expect(published).toMatchObject({ _tag: "SpawnFailed", error: { reason: { _tag: "ProgramNotFound" } } })
         })
       )
 
