@@ -61,14 +61,16 @@ describe("a spawn that fails", () => {
   it("leaves no descriptor behind, neither here nor in the keeper", async () => {
     const owner = await client()
     const inKeeper = () => descriptorsOf(helpers(owner).keeper)
-    await start(owner, request(["true"])).seen.until("ended")
-    const before = [openDescriptors(), inKeeper()]
     const piped = fds({ target: 0, kind: "pipeIn" }, { target: 1, kind: "pipeOut" }, { target: 3, kind: "duplex" })
-    await start(owner, request(["/nowhere"], { fds: piped })).seen.until("failed")
-    await start(owner, request(["/nowhere"], { fds: piped })).seen.until("failed")
-    await start(owner, request(["true"])).seen.until("ended")
-    // The listening socket of the keeper stays.
-    await until(() => openDescriptors() === before[0] && inKeeper() === (before[1] ?? 0) + 1)
+    const fail = async (): Promise<void> => {
+      await start(owner, request(["/nowhere"], { fds: piped })).seen.until("failed")
+      await start(owner, request(["true"])).seen.until("ended")
+    }
+    // What the keeper opens once, its listening socket, stays.
+    await fail()
+    const before = [openDescriptors(), inKeeper()]
+    for (let round = 0; round < 10; round++) await fail()
+    await until(() => openDescriptors() <= (before[0] ?? 0) && inKeeper() <= (before[1] ?? 0))
   })
 })
 
@@ -130,8 +132,8 @@ describe("a spawn that is cancelled", () => {
         }
       }
     }
-    await until(() => openDescriptors() === before)
-    await until(() => descriptorsOf(helpers(owner).keeper) === keptBefore)
+    await until(() => openDescriptors() <= before)
+    await until(() => descriptorsOf(helpers(owner).keeper) <= keptBefore)
   })
 })
 
