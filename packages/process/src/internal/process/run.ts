@@ -55,7 +55,8 @@ export class Run implements Observer {
   #resume: ((started: Started) => void) | undefined
   #ticket: Ticket | undefined
   #live: LiveProcess | undefined
-  #state: "pending" | "running" | "exited" | "ended" = "pending"
+  #state: "new" | "pending" | "running" | "exited" | "ended" = "new"
+  #canceled = false
   #stuck: ReadonlyArray<number> | undefined
   readonly #onExit: Array<() => void> = []
   /** Those who wait for the end or for news that it will not come. */
@@ -82,11 +83,19 @@ export class Run implements Observer {
   }
 
   /** Asks the backend for the process, and waits until it has started. Run it once. */
-  readonly begin: Started = Effect.callback<Run, SpawnError | KeeperLost>((resume) => {
-    this.#resume = resume
-    this.#ticket = this.#nursery.backend.spawn(this.plan.request, this)
-    return this.cancel
-  })
+  get begin(): Started {
+    return Effect.callback<Run, SpawnError | KeeperLost>((resume) => {
+      // The scope was closed before: there is nothing that it could live in.
+      if (this.#state !== "new") {
+        resume(Effect.interrupt)
+        return undefined
+      }
+      this.#state = "pending"
+      this.#resume = resume
+      this.#ticket = this.#nursery.backend.spawn(this.plan.request, this)
+      return Effect.suspend(() => this.#cancel())
+    })
+  }
 
   /** Sends a signal; `done` gets an error number, 0 for success. */
   signal(signal: number, reach: "leader" | "group" | "tree", done: (errno: number) => void): void {
@@ -108,28 +117,29 @@ export class Run implements Observer {
     })
   }
 
-  /** For an interrupted spawn: whatever its state, nothing is left of it afterwards. */
-  readonly cancel: Effect.Effect<void> = Effect.suspend(() => {
-    this.#resume = undefined
-    if (this.isEnded) return Effect.void
-    this.#ticket?.cancel()
+  /** The finalizer of the scope. */
+  close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    if (this.#state === "new") this.#state = "ended"
+    if (this.isEnded && this.pumps.length === 0 && this.consumers.size === 0) {
+      this.#closeEnds()
+      return Effect.void
+    }
+    if (this.#state === "pending") return this.#cancel()
+    return Effect.andThen(Effect.ignore(this.stop(this.plan.request.stop)), this.#release(exit))
+  }
+
+  /** For a spawn that is not wanted any more: whatever its state, nothing is left of it afterwards. */
+  #cancel(): Effect.Effect<void> {
+    this.#canceled = true
+    if (!this.isEnded) this.#ticket?.cancel()
     return Effect.andThen(
       Effect.ignore(this.#gone),
       Effect.sync(() => {
         this.#closeEnds()
         this.#detach()
+        this.#resumeWith(Effect.interrupt)
       })
     )
-  })
-
-  /** The finalizer of the scope. */
-  close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    if (this.isEnded && this.pumps.length === 0 && this.consumers.size === 0) {
-      this.#closeEnds()
-      return Effect.void
-    }
-    const stop = this.#state === "pending" ? this.cancel : Effect.ignore(this.stop(this.plan.request.stop))
-    return Effect.andThen(stop, this.#release(exit))
   }
 
   started(pid: number, helper: number, fds: ReadonlyArray<OpenedFd>): void {
@@ -146,13 +156,13 @@ export class Run implements Observer {
       level: this.plan.request.level
     })
     this.watcher?.started(this)
-    this.#resumeWith(Effect.succeed(this))
+    if (!this.#canceled) this.#resumeWith(Effect.succeed(this))
   }
 
   failed(failure: SpawnFailure): void {
     this.#state = "ended"
     this.#wake()
-    if (failure.errno === Diagnose.canceled) {
+    if (this.#canceled) {
       this.#resumeWith(Effect.interrupt)
       this.#detach()
       return
@@ -214,20 +224,23 @@ export class Run implements Observer {
     for (const waiter of Array.from(this.#waiters)) waiter()
   }
 
-  readonly #gone: Effect.Effect<void, Unkillable> = Effect.callback<void, Unkillable>((resume) => {
-    const check = () => {
-      if (this.isEnded) resume(Effect.void)
-      else if (this.#stuck !== undefined) {
-        resume(Effect.fail(new Unkillable({ command: this.line, pid: this.pid, pids: this.#stuck })))
-      } else return
-      this.#waiters.delete(check)
-    }
-    this.#waiters.add(check)
-    check()
-    return Effect.sync(() => {
-      this.#waiters.delete(check)
+  /** Waits until nothing is left, or fails when that cannot be reached. */
+  get #gone(): Effect.Effect<void, Unkillable> {
+    return Effect.callback<void, Unkillable>((resume) => {
+      const check = () => {
+        if (this.isEnded) resume(Effect.void)
+        else if (this.#stuck !== undefined) {
+          resume(Effect.fail(new Unkillable({ command: this.line, pid: this.pid, pids: this.#stuck })))
+        } else return
+        this.#waiters.delete(check)
+      }
+      this.#waiters.add(check)
+      check()
+      return Effect.sync(() => {
+        this.#waiters.delete(check)
+      })
     })
-  })
+  }
 
   #open(fd: OpenedFd): void {
     const name = nameOf(fd.target)
