@@ -46,10 +46,11 @@ try {
   const machine = describeMachine(native.compiler)
   const watched = process.stderr.isTTY === true
   const progress = (text: string): void => {
-    process.stderr.write(watched ? `\r\u001b[K${text}` : `${text}\n`)
+    if (watched) process.stderr.write(`\r\u001b[K${text}`)
   }
   const measurements: Array<Measurement> = []
   for (const id of wanted) {
+    if (!watched) console.error(`measuring ${id}`)
     const measured = await benchmarks[id]?.({ native, size: { quick: values.quick, rounds }, progress })
     measurements.push(...(measured ?? []))
   }

@@ -10,9 +10,9 @@ import { Worker } from "../harness/worker.ts"
 const program = "/bin/true"
 
 /** Seconds for all, and the microseconds of each. */
-const loop = async (context: Context, count: number, parallel: number) => {
+const loop = async (context: Context, count: number, parallel: number, mode: "run" | "lead" = "run") => {
   const { stdout } = await promisify(execFile)(context.native.spawnLoop, [
-    "run",
+    mode,
     String(count),
     String(parallel),
     program
@@ -66,6 +66,10 @@ export const parallelSpawns = (context: Context): Promise<ReadonlyArray<Measurem
           who: "C loop of posix_spawn",
           goal: atLeast(1),
           measure: async () => count / (await loop(context, count, 8)).seconds
+        },
+        {
+          who: "C loop, each child with a session of its own",
+          measure: async () => count / (await loop(context, count, 8, "lead")).seconds
         },
         inNode("Effect ChildProcess on Nursery's spawner", "nursery_spawner", count, 8),
         inNode("Effect ChildProcess on its own", "effect", few, 8, { goal: atLeast(4) }),
@@ -129,6 +133,10 @@ export const singleSpawns = (context: Context): Promise<ReadonlyArray<Measuremen
         contender("C loop of posix_spawn", async () => (await loop(context, count, 1)).latencies, {
           goal: atMost(1.2)
         }),
+        contender(
+          "C loop, each child with a session of its own",
+          async () => (await loop(context, count, 1, "lead")).latencies
+        ),
         inNode("Effect ChildProcess on Nursery's spawner", "nursery_spawner"),
         inNode("Effect ChildProcess on its own", "effect", { goal: atMost(0.35) }),
         inNode("execa", "execa"),

@@ -3,10 +3,12 @@
  *
  *   spawn_loop run  <count> <parallel> <program>   starts <count>, <parallel> at a time, and prints one line: the seconds that
  *                                                  all took; then one line for each: the microseconds from start to collected
+ *   spawn_loop lead <count> <parallel> <program>   the same, and each leads a session of its own, as those of Nursery do
  *   spawn_loop hold <count> <program>              starts <count>, prints "ready" and ends them at the end of its standard input
  *
  * A child that cannot be started or does not exit with 0 makes it exit with 1.
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -20,6 +22,7 @@
 extern char **environ;
 
 static posix_spawn_file_actions_t actions;
+static posix_spawnattr_t attributes;
 
 static void fail(const char *what) {
   perror(what);
@@ -36,6 +39,7 @@ static double now(void) {
 static void prepare(void) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null == -1) fail("/dev/null");
+  posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_init(&actions);
   for (int target = 0; target <= 2; target++) posix_spawn_file_actions_adddup2(&actions, null, target);
 }
@@ -43,7 +47,7 @@ static void prepare(void) {
 static pid_t start(char *program) {
   char *argv[] = {program, NULL};
   pid_t pid;
-  if (posix_spawn(&pid, program, &actions, NULL, argv, environ) != 0) fail(program);
+  if (posix_spawn(&pid, program, &actions, &attributes, argv, environ) != 0) fail(program);
   return pid;
 }
 
@@ -97,7 +101,8 @@ static void hold(long count, char *program) {
 
 int main(int argc, char **argv) {
   prepare();
-  if (argc == 5 && strcmp(argv[1], "run") == 0) run(atol(argv[2]), atol(argv[3]), argv[4]);
+  if (argc == 5 && strcmp(argv[1], "lead") == 0) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  if (argc == 5) run(atol(argv[2]), atol(argv[3]), argv[4]);
   else if (argc == 4 && strcmp(argv[1], "hold") == 0) hold(atol(argv[2]), argv[3]);
   else return 2;
   return 0;
