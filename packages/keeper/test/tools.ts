@@ -1,0 +1,213 @@
+/**
+ * The programs that these tests need: which compilers and emulators are here, and what is built with them.
+ *
+ * A build is kept in a folder of this user's, under the hash of everything that it is made from, so that the test files of one run
+ * and the next runs share it.
+ */
+import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { delimiter, join } from "node:path"
+import { build, compileFlags } from "../build.mjs"
+
+export const isRoot = process.getuid?.() === 0
+
+/** An ordinary user without any processes of its own. */
+export const ordinaryUser = isRoot ? 30_000 + (process.pid % 20_000) : (process.getuid?.() ?? 0)
+
+/** Long campaigns instead of a few seconds. */
+export const campaign = process.env["NURSERY_CAMPAIGN"] !== undefined
+
+export const which = (program: string): string | undefined =>
+  (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, program))
+    .find((candidate) => {
+      try {
+        accessSync(candidate, constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
+
+const isOurs = (folder: string): boolean => {
+  const about = lstatSync(folder)
+  return about.isDirectory() && about.uid === process.getuid?.() && (about.mode & 0o022) === 0
+}
+
+const makeCache = (): string => {
+  const folder = join(tmpdir(), `nursery-keeper-test-${process.getuid?.()}`)
+  try {
+    mkdirSync(folder, { mode: 0o755 })
+    chmodSync(folder, 0o755)
+  } catch {
+    // It is there, or cannot be: the next line tells.
+  }
+  if (existsSync(folder) && isOurs(folder)) return folder
+  // Somebody else has taken the name.
+  const own = mkdtempSync(join(tmpdir(), "nursery-keeper-test-"))
+  chmodSync(own, 0o755)
+  process.once("exit", () => rmSync(own, { recursive: true, force: true }))
+  return own
+}
+
+const cache = makeCache()
+
+/** A folder for one test, which every user can enter. */
+export const temporaryFolder = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), "nursery-keeper-"))
+  chmodSync(folder, 0o755)
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+const sourceFolder = join(import.meta.dirname, "../src")
+const testFolder = import.meta.dirname
+
+const filesIn = (folder: string, pattern: RegExp): ReadonlyArray<string> =>
+  readdirSync(folder)
+    .filter((name) => pattern.test(name))
+    .sort()
+    .map((name) => join(folder, name))
+
+/** The C files of the keeper, all or those named. */
+export const keeperSources = (names?: ReadonlyArray<string>): ReadonlyArray<string> =>
+  filesIn(sourceFolder, /\.c$/).filter((file) => names?.some((name) => file.endsWith(`/${name}`)) ?? true)
+
+const headers = (): ReadonlyArray<string> => [
+  ...filesIn(sourceFolder, /\.h$/),
+  ...["native", "unit", "fuzz"]
+    .map((name) => join(testFolder, name))
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) => filesIn(folder, /\.h$/))
+]
+
+/** Compiles, unless that has been done, and returns the path; what the compiler says against it is thrown. */
+export const compile = (name: string, compiler: string, args: ReadonlyArray<string>, files: ReadonlyArray<string>) => {
+  const hash = createHash("sha256").update(JSON.stringify([compiler, args, files]))
+  for (const file of [...files, ...headers()]) hash.update(readFileSync(file))
+  const path = join(cache, `${name}-${hash.digest("hex").slice(0, 16)}`)
+  if (existsSync(path)) return path
+  const temporary = `${path}.${process.pid}`
+  const result = spawnSync(compiler, [...args, "-o", temporary, ...files], { encoding: "utf8" })
+  if (result.status !== 0)
+    throw new Error(`${compiler} cannot build ${name}: ${result.error?.message ?? result.stderr}`)
+  chmodSync(temporary, 0o755)
+  renameSync(temporary, path)
+  return path
+}
+
+const sanitize = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+/** The flags of the project without those that a sanitizer replaces. */
+const checkedFlags = compileFlags.filter((flag) => !/^-(O|f(no-pie|stack-protector)|U_FORTIFY|D_FORTIFY)/.test(flag))
+
+export const sanitizedFlags = [...checkedFlags, ...sanitize, `-I${sourceFolder}`]
+
+const builtBy = (compiler: string, flags: ReadonlyArray<string>): string | undefined => {
+  const result = spawnSync(compiler, [...flags, "-x", "c", "-o", "/dev/null", "-"], {
+    input: "int main(void){return 0;}"
+  })
+  return result.status === 0 ? undefined : `${compiler} ${flags.join(" ")} does not work here`
+}
+
+/** Why something cannot be tested here. */
+export class Missing {
+  readonly reason: string
+  constructor(reason: string) {
+    this.reason = reason
+  }
+}
+
+/** For the title of a test that is skipped. */
+export const because = (missing: unknown): string => (missing instanceof Missing ? ` (skipped: ${missing.reason})` : "")
+
+export const cc = which("cc") ?? which("clang") ?? which("gcc")
+
+const nativeProgram = (name: string, files: ReadonlyArray<string>): string => {
+  if (cc === undefined) throw new Error("these tests need a C compiler")
+  const sources = files.map((file) => join(testFolder, "native", file))
+  return compile(name, cc, ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror"], sources)
+}
+
+const once = <A>(make: () => A): (() => A) => {
+  let made: { readonly value: A } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
+
+/** The compiler of the sanitized programs, once `sanitizer` has found nothing missing. */
+export const compiler = (): string => {
+  if (cc === undefined) throw new Error("no C compiler")
+  return cc
+}
+
+/** A clang that comes with libFuzzer. */
+export const libFuzzer = once((): string | Missing => {
+  const clang = which("clang")
+  if (clang === undefined) return new Missing("no clang")
+  const source = "int LLVMFuzzerTestOneInput(const char *data, unsigned long size){return data[size - size] == 0 && 0;}"
+  const result = spawnSync(clang, [...sanitize, "-fsanitize=fuzzer", "-x", "c", "-o", "/dev/null", "-"], {
+    input: source
+  })
+  return result.status === 0 ? clang : new Missing("clang has no libFuzzer: `apt install libclang-rt-14-dev`")
+})
+
+/** See `native/init.c`. */
+export const init = once(() => nativeProgram("init", ["init.c", "owner.c"]))
+/** See `native/probe.c`. */
+export const probe = once(() => nativeProgram("probe", ["probe.c"]))
+
+/** The keeper as users get it. */
+export const releaseKeeper = once((): string => {
+  const result = build({ out: join(cache, "release") })
+  if (result._tag === "Failed") throw new Error(result.message)
+  return result.path
+})
+
+export const sanitizer = once((): Missing | undefined => {
+  if (cc === undefined) return new Missing("no C compiler")
+  const problem = builtBy(cc, sanitize)
+  return problem === undefined ? undefined : new Missing(problem)
+})
+
+const checkedKeeper = (name: string, extra: ReadonlyArray<string>): string | Missing => {
+  const missing = sanitizer()
+  if (missing !== undefined || cc === undefined) return missing ?? new Missing("no C compiler")
+  return compile(name, cc, [...sanitizedFlags, ...extra, "-DNURSERY_PLAIN_FORK"], keeperSources())
+}
+
+/** Every access of memory, every leak and all undefined behaviour is an error. */
+export const sanitizedKeeper = once(() => checkedKeeper("keeper-sanitized", ["-Wl,--wrap=_exit", leakCheck]))
+
+const leakCheck = join(testFolder, "native", "leaks.c")
+
+/** Its system calls can be made to fail: see `native/faults.h`. */
+export const faultyKeeper = once(() =>
+  checkedKeeper("keeper-faulty", ["-include", join(testFolder, "native", "faults.h"), "-Wl,--wrap=_exit", leakCheck])
+)
+
+export const arm64Keeper = once((): { readonly path: string; readonly emulator: string } | Missing => {
+  const emulator = which("qemu-aarch64-static") ?? which("qemu-aarch64")
+  if (process.arch === "arm64") return new Missing("this machine is arm64 itself")
+  if (emulator === undefined) return new Missing("no qemu-aarch64-static: `apt install qemu-user-static`")
+  const result = build({ arch: "arm64", out: join(cache, "arm64") })
+  if (result._tag === "Failed") return new Missing(result.message)
+  return { path: result.path, emulator }
+})

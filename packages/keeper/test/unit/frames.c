@@ -1,0 +1,278 @@
+/*
+ * frames.c: every frame of protocol.h, valid and broken in each way that is told apart. Each one lies in memory of exactly its size,
+ * so that the sanitizer sees a single byte read beyond it.
+ */
+#include "../../src/frames.h"
+
+#include "check.h"
+
+static char bytes[1 << 16];
+static size_t length;
+
+static void put(const void *data, size_t size) {
+  memcpy(bytes + length, data, size);
+  length += size;
+}
+
+static void put_text(const char *text) { put(text, strlen(text) + 1); }
+
+static void begin(uint16_t type) {
+  length = 0;
+  struct frame_header header = {0, type, 0, 77};
+  put(&header, sizeof header);
+}
+
+static struct request request;
+
+/* The problem with the frame, NULL when it is in order. */
+static const char *decode(void) {
+  struct frame_header header;
+  memcpy(&header, bytes, sizeof header);
+  header.size = (uint32_t)(length - sizeof header);
+  memcpy(bytes, &header, sizeof header);
+  static char *exact;
+  free(exact);
+  exact = malloc(length);
+  CHECK(exact != NULL);
+  memcpy(exact, bytes, length);
+  size_t used = 0;
+  CHECK(frame_decode(exact, length, &request, &used) == FRAME_COMPLETE);
+  CHECK(used == length);
+  CHECK(request.id == 77);
+  return request.problem;
+}
+
+static void is_partial_until_whole(void) {
+  begin(REQUEST_PIPE);
+  uint32_t size = 5;
+  put(&size, sizeof size);
+  CHECK(decode() == NULL && request.pipe_size == 5);
+  for (size_t less = 0; less < length; less++) {
+    char *exact = malloc(less + 1);
+    size_t used = 12345;
+    CHECK(exact != NULL);
+    memcpy(exact, bytes, less);
+    CHECK(frame_decode(exact, less, &request, &used) == FRAME_PARTIAL && used == 12345);
+    free(exact);
+  }
+}
+
+static void has_a_length(void) {
+  size_t used;
+  struct frame_header header = {FRAME_MAX, REQUEST_HELLO, 0, 9};
+  CHECK(frame_decode((char *)&header, sizeof header, &request, &used) == FRAME_PARTIAL);
+  header.size = FRAME_MAX + 1;
+  CHECK(frame_decode((char *)&header, sizeof header, &request, &used) == FRAME_UNUSABLE && request.id == 9);
+  header.size = UINT32_MAX;
+  CHECK(frame_decode((char *)&header, sizeof header, &request, &used) == FRAME_UNUSABLE);
+}
+
+static void has_a_known_type(void) {
+  static const uint16_t unknown[] = {0, 13, 63, REPLY_READY, REPLY_LISTENING, 255, 65535};
+  for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+    begin(unknown[i]);
+    CHECK(decode() != NULL);
+  }
+  begin(REQUEST_CANCEL);
+  bytes[6] = 1;
+  CHECK(decode() != NULL);
+}
+
+static void without_payload(void) {
+  static const uint16_t types[] = {REQUEST_CANCEL, REQUEST_DROP, REQUEST_RELEASE, REQUEST_RETAIN, REQUEST_LISTEN};
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    begin(types[i]);
+    CHECK(decode() == NULL && request.type == types[i]);
+    put("", 1);
+    CHECK(decode() != NULL);
+  }
+}
+
+static void of_fixed_size(void) {
+  struct hello hello = {PROTOCOL_MAGIC, PROTOCOL_VERSION, 1, 2, 3, 4};
+  begin(REQUEST_HELLO);
+  put(&hello, sizeof hello);
+  CHECK(decode() == NULL && request.hello.reapers == 4);
+  put("", 1);
+  CHECK(decode() != NULL);
+  length -= 2;
+  CHECK(decode() != NULL);
+  hello.magic++;
+  begin(REQUEST_HELLO);
+  put(&hello, sizeof hello);
+  CHECK(decode() != NULL);
+  /* Of another version: decoded, and answered by whoever knows better. */
+  hello.magic--;
+  hello.version = 99;
+  begin(REQUEST_HELLO);
+  put(&hello, sizeof hello);
+  CHECK(decode() == NULL);
+}
+
+static const char *decode_signal(struct signal_request signal) {
+  begin(REQUEST_SIGNAL);
+  put(&signal, sizeof signal);
+  return decode();
+}
+
+static const char *decode_stop(struct stop_policy policy) {
+  begin(REQUEST_STOP);
+  put(&policy, sizeof policy);
+  return decode();
+}
+
+static void signals_and_policies(void) {
+  CHECK(decode_signal((struct signal_request){5, 64, REACH_TREE, 0}) == NULL && request.signal.process == 5);
+  CHECK(decode_signal((struct signal_request){5, 0, REACH_LEADER, 0}) == NULL);
+  CHECK(decode_signal((struct signal_request){5, 65, 0, 0}) != NULL);
+  CHECK(decode_signal((struct signal_request){5, 9, 3, 0}) != NULL);
+  CHECK(decode_signal((struct signal_request){5, 9, 0, 1}) != NULL);
+  put("", 1);
+  CHECK(decode() != NULL);
+  CHECK(decode_stop((struct stop_policy){15, REACH_GROUP, 0, 1000, NO_DEADLINE}) == NULL && request.stop.linger == NO_DEADLINE);
+  CHECK(decode_stop((struct stop_policy){65, REACH_GROUP, 0, 1000, 1}) != NULL);
+  CHECK(decode_stop((struct stop_policy){15, 3, 0, 1000, 1}) != NULL);
+  CHECK(decode_stop((struct stop_policy){15, 1, 1, 1000, 1}) != NULL);
+  length--;
+  CHECK(decode() != NULL);
+}
+
+static void closes(void) {
+  begin(REQUEST_CLOSE);
+  CHECK(decode() == NULL && request.close.count == 0);
+  int32_t descriptors[] = {-1, 5, INT32_MAX};
+  put(descriptors, sizeof descriptors);
+  CHECK(decode() == NULL && request.close.count == 3);
+  put("", 1);
+  CHECK(decode() != NULL);
+}
+
+static void environments(void) {
+  uint32_t count = 2;
+  begin(REQUEST_ENVIRONMENT);
+  CHECK(decode() != NULL);
+  put(&count, sizeof count);
+  CHECK(decode() != NULL);
+  put_text("A=1");
+  CHECK(decode() != NULL);
+  put_text("");
+  CHECK(decode() == NULL && request.environment.count == 2 && request.environment.size == 5);
+  put_text("too many");
+  CHECK(decode() != NULL);
+  begin(REQUEST_ENVIRONMENT);
+  put(&count, sizeof count);
+  put_text("A=1");
+  put("no end", 6);
+  CHECK(decode() != NULL);
+  count = UINT32_MAX;
+  begin(REQUEST_ENVIRONMENT);
+  put(&count, sizeof count);
+  put_text("A=1");
+  CHECK(decode() != NULL);
+  count = 0;
+  begin(REQUEST_ENVIRONMENT);
+  put(&count, sizeof count);
+  CHECK(decode() == NULL && request.environment.count == 0);
+}
+
+/* A spawn in order: `cat <file` with one change of the environment. */
+static const struct spawn good = {.flags = 7, .stop = {15, 1, 0, 1, 1}, .umask = -1, .argc = 2, .envc = 1, .filec = 1, .fd_count = 3};
+static const struct spawn_fd good_fds[] = {{0, FD_FILE, FILE_READ, 0}, {1, FD_PIPE_OUT, 0, 0}, {1 << 20, FD_OBJECT, 5, 1}};
+static const char good_text[] = "cat\0\0/bin\0cat\0-v\0A=1\0/etc/passwd";
+
+static const char *decode_spawn(struct spawn head, const struct spawn_fd *fds, const char *text, size_t size) {
+  head.string_size = (uint32_t)size;
+  begin(REQUEST_SPAWN);
+  put(&head, sizeof head);
+  put(fds, head.fd_count * sizeof *fds);
+  put(text, size);
+  return decode();
+}
+
+static void spawns(void) {
+  CHECK(decode_spawn(good, good_fds, good_text, sizeof good_text) == NULL);
+  CHECK(strcmp(request.spawn.strings, "cat") == 0 && strcmp(request.spawn.changes, "A=1") == 0);
+  CHECK(strcmp(request.spawn.files, "/etc/passwd") == 0 && request.spawn.end == request.spawn.files + 12);
+  CHECK(spawn_request_fd(&request.spawn, 2).value == 5);
+  for (size_t less = 1; less < length - sizeof(struct frame_header); less++) {
+    length -= less;
+    CHECK(decode() != NULL);
+    length += less;
+  }
+  put("", 1);
+  CHECK(decode() != NULL);
+}
+
+#define WITH(change)                                                             \
+  do {                                                                           \
+    struct spawn head = good;                                                    \
+    struct spawn_fd fds[3];                                                      \
+    memcpy(fds, good_fds, sizeof fds);                                           \
+    change;                                                                      \
+    CHECK(decode_spawn(head, fds, good_text, sizeof good_text) != NULL);         \
+  } while (0)
+
+static void broken_spawns(void) {
+  WITH(head.flags = 8);
+  WITH(head.level = 4);
+  WITH(head.session = 3);
+  WITH(head.zero = 1);
+  WITH(head.stop.signal = 65);
+  WITH(head.stop.reach = 3);
+  WITH(head.stop.zero = 1);
+  WITH(head.umask = -2);
+  WITH(head.umask = 01000);
+  WITH(head.argc = 0);
+  WITH(head.argc = 1);
+  WITH(head.argc = 3);
+  WITH(head.argc = UINT32_MAX);
+  WITH(head.argc = UINT32_MAX - 3);
+  WITH(head.envc = UINT32_MAX);
+  WITH(head.filec = UINT32_MAX);
+  WITH(head.filec = 0);
+  WITH(head.filec = 2);
+  WITH(fds[0].target = -1);
+  WITH(fds[0].target = INT32_MIN);
+  WITH(fds[0].target = (1 << 20) + 1);
+  WITH(fds[0].target = 1);
+  WITH(fds[0].kind = 6);
+  WITH(fds[0].kind = UINT32_MAX);
+  WITH(fds[0].value = FILE_APPEND + 1);
+  WITH(fds[0].extra = 1);
+  WITH(fds[0].kind = FD_NULL);
+  WITH(fds[1].kind = FD_FILE);
+  WITH(fds[2].extra = 2);
+  struct spawn head = good;
+  head.fd_count = UINT32_MAX;
+  head.string_size = sizeof good_text;
+  begin(REQUEST_SPAWN);
+  put(&head, sizeof head);
+  put(good_text, sizeof good_text);
+  CHECK(decode() != NULL);
+}
+
+static void many_descriptors(void) {
+  static struct spawn_fd fds[JOB_FDS + 1];
+  for (int i = 0; i <= JOB_FDS; i++) fds[i] = (struct spawn_fd){JOB_FDS - i, FD_NULL, 0, 0};
+  struct spawn head = {.argc = 1, .fd_count = JOB_FDS, .umask = 0};
+  static const char text[] = "a\0\0\0a";
+  CHECK(decode_spawn(head, fds, text, sizeof text) == NULL);
+  head.fd_count = JOB_FDS + 1;
+  CHECK(decode_spawn(head, fds, text, sizeof text) != NULL);
+}
+
+static const struct test tests[] = {
+    {"a frame is partial until its last byte is there", is_partial_until_whole},
+    {"a length beyond FRAME_MAX is unusable, and tells its id", has_a_length},
+    {"an unknown type or a reserved field is a problem", has_a_known_type},
+    {"requests without payload have none", without_payload},
+    {"a hello has its size and its magic number", of_fixed_size},
+    {"signals and stop policies are in range", signals_and_policies},
+    {"a close is whole numbers", closes},
+    {"an environment has as many strings as it says", environments},
+    {"a spawn is found in its parts, and cut off nowhere", spawns},
+    {"a spawn with any field out of range is a problem", broken_spawns},
+    {"a spawn has at most 250 descriptors", many_descriptors},
+};
+
+int main(int argc, char **argv) { return RUN_TESTS(tests, argc, argv); }
