@@ -27,6 +27,9 @@ const shape = ({ reason }: PlatformError.PlatformError) =>
 
 const failure = (command: ChildProcess.Command) => Effect.map(Effect.flip(Effect.scoped(command)), shape)
 
+/** Directories that everybody may search: one that may not be searched turns NotFound into PermissionDenied, as in execvp(3). */
+const searched = { PATH: "/usr/bin:/bin" }
+
 const isRoot = process.getuid?.() === 0
 
 for (const [name, spawner] of both) {
@@ -42,7 +45,7 @@ for (const [name, spawner] of both) {
 
       it.effect("a program that is not there is NotFound", () =>
         Effect.gen(function* () {
-          expect(yield* failure(ChildProcess.make("no-such-program", ["a b"]))).toEqual(
+          expect(yield* failure(ChildProcess.make("no-such-program", ["a b"], { env: searched }))).toEqual(
             spawnFailure("NotFound", "ENOENT", "no-such-program", "no-such-program 'a b'")
           )
           expect(yield* failure(ChildProcess.make("/no/such/program"))).toEqual(
@@ -55,7 +58,7 @@ for (const [name, spawner] of both) {
         Effect.gen(function* () {
           const event = yield* Nursery.events.pipe(Stream.runHead, Effect.forkScoped)
           yield* Effect.yieldNow
-          yield* failure(ChildProcess.make("no-such-program"))
+          yield* failure(ChildProcess.make("no-such-program", { env: searched }))
           const published = yield* Effect.flatMap(Fiber.join(event), Effect.fromOption)
           expect(published).toMatchObject({ _tag: "SpawnFailed", error: { reason: { _tag: "ProgramNotFound" } } })
         })
@@ -140,6 +143,7 @@ for (const [name, spawner] of both) {
         Effect.gen(function* () {
           const folder = join(yield* temporary, "forbidden")
           mkdirSync(folder, { mode: 0o000 })
+          yield* Effect.addFinalizer(() => Effect.sync(() => chmodSync(folder, 0o700)))
           expect(yield* failure(ChildProcess.make("true", { cwd: folder }))).toEqual(
             spawnFailure("PermissionDenied", "EACCES", "true")
           )

@@ -135,8 +135,8 @@ for (const [name, spawner] of both) {
     it.effect("nothing is left of the earlier stages when a later one cannot be started", () =>
       Effect.gen(function* () {
         const sleep = ChildProcess.make("sleep", ["1000"])
-        const error = yield* Effect.flip(sleep.pipe(pipe(sleep), pipe(ChildProcess.make("no-such-program"))))
-        expect(error.reason).toMatchObject({ _tag: "NotFound", syscall: "spawn no-such-program" })
+        const error = yield* Effect.flip(sleep.pipe(pipe(sleep), pipe(ChildProcess.make("/no/such/program"))))
+        expect(error.reason).toMatchObject({ _tag: "NotFound", syscall: "spawn /no/such/program" })
         // The scope is still open.
         expect(yield* pids).toEqual([])
       })
