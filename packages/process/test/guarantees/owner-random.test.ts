@@ -35,7 +35,7 @@ it.live(
     Effect.suspend(() => {
       const random = Random.make("owner-random")
       const all = Array.from({ length: rounds }, (_, index) => round(index, random.below(LONGEST)))
-      return Effect.all(all, { concurrency: 3, discard: true })
+      return Effect.all(all, { concurrency: 2, discard: true })
     }),
   Random.isCampaign ? 600_000 : 60_000
 )

@@ -1,8 +1,10 @@
 /** Whatever way the owner ends, everything that it started is dead soon after, without its help. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Escapees from "../support/escapees.ts"
 import * as Owner from "../support/owner.ts"
+import * as Random from "../support/random.ts"
 import * as Stage from "../support/stage.ts"
 
 const SIGUSR2 = 12
@@ -37,20 +39,18 @@ const ends: ReadonlyArray<readonly [what: string, arg: string, status: number]> 
 /** What is done to it. */
 const signals = { SIGKILL: 9, SIGTERM: 15 } as const
 
-const users = {
-  "this user": { options: {}, problem: undefined },
-  "an ordinary user": {
-    options: { ordinary: true },
-    problem: Owner.isPrivileged ? Owner.ordinaryProblem() : "this user is one"
-  }
-}
+/** Ends that ask for the rights of their user. */
+const demanding = ["process.exit", "SIGKILL", "it has run out of memory"]
 
-for (const [user, { options, problem }] of Object.entries(users)) {
-  describe.skipIf(problem !== undefined).concurrent(`of ${user}, everything is dead after`, () => {
+const testsOf = (user: string, options: Owner.Options, isWanted: (what: string) => boolean) => {
+  const test = (what: string, body: (stage: Stage.Stage) => Effect.Effect<void, never, Scope.Scope>) => {
+    if (isWanted(what)) it.live(what, () => Effect.flatMap(Stage.make, body))
+  }
+
+  describe.concurrent(`of ${user}, everything is dead after`, () => {
     for (const [what, arg, status] of ends) {
-      it.live(what, () =>
+      test(what, (stage) =>
         Effect.gen(function* () {
-          const stage = yield* Stage.make
           const owner = yield* startFamily(stage, [arg], options)
           const report = yield* owner.ended
           expect(report.status).toBe(status)
@@ -60,9 +60,8 @@ for (const [user, { options, problem }] of Object.entries(users)) {
     }
 
     for (const [name, signal] of Object.entries(signals)) {
-      it.live(name, () =>
+      test(name, (stage) =>
         Effect.gen(function* () {
-          const stage = yield* Stage.make
           const owner = yield* startFamily(stage, ["never"], options)
           owner.kill(signal, "owner")
           const report = yield* owner.ended
@@ -72,27 +71,28 @@ for (const [user, { options, problem }] of Object.entries(users)) {
       )
     }
 
-    it.live("SIGKILL while its event loop is blocked", () =>
+    test("SIGKILL while its event loop is blocked", (stage) =>
       Effect.gen(function* () {
-        const stage = yield* Stage.make
         const owner = yield* startFamily(stage, ["busy"], options)
         yield* stage.hears("busy")
         owner.kill(signals.SIGKILL, "owner")
         expectNothingLeft(stage, yield* owner.ended)
-      })
-    )
+      }))
 
-    it.live("it has run out of memory", () =>
+    test("it has run out of memory", (stage) =>
       Effect.gen(function* () {
-        const stage = yield* Stage.make
         const owner = yield* startFamily(stage, ["memory"], { ...options, nodeOptions: ["--max-old-space-size=40"] })
         const report = yield* owner.ended
         expect(report.status).not.toBe(0)
         expect(owner.output).toContain("JavaScript heap out of memory")
         expectNothingLeft(stage, report)
-      })
-    )
+      }))
   })
+}
+
+testsOf("this user", {}, () => true)
+if (Owner.isPrivileged && Owner.ordinaryProblem() === undefined) {
+  testsOf("an ordinary user", { ordinary: true }, (what) => Random.isCampaign || demanding.includes(what))
 }
 
 describe.concurrent("an owner that closes its scopes", () => {

@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { Readable, Writable } from "node:stream"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { init } from "./native.ts"
 import * as Proc from "./proc.ts"
 import type { Stage } from "./stage.ts"
@@ -183,6 +184,9 @@ interface InitLine {
   readonly status?: number
 }
 
+/** Most of an owner's start is work for the processor, so that more at once would only be slower. */
+const atOnce = Semaphore.makeUnsafe(2)
+
 /** Starts an owner; should the test fail, it is ended with all that it started. */
 export const start = (
   stage: Stage,
@@ -190,6 +194,12 @@ export const start = (
   args: ReadonlyArray<string> = [],
   options: Options = {}
 ): Effect.Effect<Owner, never, Scope.Scope> =>
+  Effect.andThen(
+    Effect.acquireRelease(atOnce.take(1), () => atOnce.release(1)),
+    acquire(stage, program, args, options)
+  )
+
+const acquire = (stage: Stage, program: string, args: ReadonlyArray<string>, options: Options) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const owner = new Owner(stage, program, args, options)
