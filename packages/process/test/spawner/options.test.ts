@@ -136,10 +136,13 @@ describe("a shell", () => {
 
 describe("what no process can be started with", () => {
   const secret = Redacted.make("hidden\0secret")
+  const wiped = Redacted.make("wiped")
+  Redacted.wipeUnsafe(wiped)
   for (const [what, command, description] of [
     ["an empty command", ChildProcess.make(""), "The command is empty"],
     ["a NUL in the command", ChildProcess.make("l\0s"), "The command contains a NUL character"],
     ["a NUL in an argument", ChildProcess.make("ls", ["-l", secret]), "Argument 2 contains a NUL character"],
+    ["a secret that is gone", ChildProcess.make("ls", [wiped]), "Argument 1 is a Redacted whose value has been wiped"],
     ["a NUL in the shell", ChildProcess.make("ls", { shell: "/bin/s\0h" }), "The shell contains a NUL character"],
     ["a NUL in the cwd", ChildProcess.make("ls", { cwd: "/\0" }), "The working directory contains a NUL character"],
     [

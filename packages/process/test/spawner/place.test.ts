@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs"
 import { describe, expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "effect/process/ChildProcess"
+import * as Redacted from "effect/Redacted"
 import * as Nursery from "../../src/Nursery.ts"
 import { both, isAlive, keeper, linesOf, statOf, temporary, text } from "./support.ts"
 
@@ -102,9 +103,11 @@ for (const [name, spawner] of both) {
 
     it.effect("a nursery shows what was started, without secrets", () =>
       Effect.gen(function* () {
-        const { pid } = yield* ChildProcess.make("/bin/sh", ["-c", "read x", "a b"])
+        const cat = yield* ChildProcess.make("/bin/cat", ["-", Redacted.make("/secret")])
+        const shell = yield* ChildProcess.make("read x", { shell: true })
         expect(yield* Nursery.processes).toMatchObject([
-          { pid, name: "sh", command: "/bin/sh -c 'read x' 'a b'", state: "running" }
+          { pid: cat.pid, name: "cat", command: "/bin/cat - <redacted>", state: "running" },
+          { pid: shell.pid, name: "sh", command: "/bin/sh -c 'read x'", state: "running" }
         ])
       })
     )

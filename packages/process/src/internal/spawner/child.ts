@@ -19,6 +19,7 @@ import * as ExitStatus from "../../ExitStatus.ts"
 import type { KeeperLost } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import type { Observer, OpenedFd, RawUsage, SpawnFailure, SpawnRequest, StopPolicy, Ticket } from "../backend.ts"
+import * as CommandLine from "../commandLine.ts"
 import { usageOf } from "../process/usage.ts"
 import type { LiveProcess, NurseryInternal } from "../registry.ts"
 import * as Errors from "./errors.ts"
@@ -82,12 +83,12 @@ export class Child implements Observer {
     this.pid = pid
     // The descriptors have an owner at once: an interruption at this moment must not lose them.
     this.#stdio = new Stdio(this.#resolved, fds)
-    const { command } = this.#resolved
+    const { program, words } = this.#resolved
     this.#live = this.#nursery.registry.started({
       pid,
       helper,
-      name: command.command.slice(command.command.lastIndexOf("/") + 1),
-      command: () => Errors.display(command),
+      name: program.slice(program.lastIndexOf("/") + 1),
+      command: () => CommandLine.display(words),
       level: "tree"
     })
     this.#report?.(Effect.succeed(this.#stdio))

@@ -24,7 +24,7 @@ interface SystemCallError extends Error {
 
 const module = "ChildProcess"
 
-export const display = (subject: Subject): string => CommandLine.display([subject.command, ...subject.args])
+const display = (subject: Subject): string => CommandLine.display([subject.command, ...subject.args])
 
 const tagOfCode = (code: string): PlatformError.SystemErrorTag => {
   switch (code) {

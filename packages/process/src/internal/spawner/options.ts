@@ -17,6 +17,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Signal from "../../Signal.ts"
 import type { FdRequest, SpawnRequest, StopPolicy } from "../backend.ts"
+import type { Word } from "../commandLine.ts"
 import { badArgument } from "./errors.ts"
 
 type Bytes = Stream.Stream<Uint8Array, PlatformError.PlatformError>
@@ -47,7 +48,8 @@ export interface Resolved {
   readonly command: ChildProcess.StandardCommand
   /** What is executed: the shell, where there is one. */
   readonly program: string
-  readonly argv: ReadonlyArray<string>
+  /** All of argv, secrets still hidden. */
+  readonly words: ReadonlyArray<Word>
   readonly searchPath: string
   /** As it was given; relative to the working directory of this program at the time of the spawn. */
   readonly cwd: string | undefined
@@ -69,8 +71,16 @@ export const linger = 1_000
 
 const longestGrace = 0xffff_fffe
 
-const reveal = (value: string | Redacted.Redacted<string>): string =>
-  Redacted.isRedacted(value) ? Redacted.value(value) : value
+const reveal = (word: Word): string => (Redacted.isRedacted(word) ? Redacted.value(word) : word)
+
+/** What is wrong with a value that may be secret. */
+const valueProblem = (word: Word): string | undefined => {
+  try {
+    return reveal(word).includes("\0") ? "contains a NUL character" : undefined
+  } catch {
+    return "is a Redacted whose value has been wiped"
+  }
+}
 
 /** The first thing that no process can be started with. Never names a value of an argument or of the environment. */
 const problemOf = (command: ChildProcess.StandardCommand): string | undefined => {
@@ -80,8 +90,10 @@ const problemOf = (command: ChildProcess.StandardCommand): string | undefined =>
   }
   if (command.command === "") return "The command is empty"
   if (command.command.includes("\0")) return "The command contains a NUL character"
-  const index = args.findIndex((arg) => reveal(arg).includes("\0"))
-  if (index !== -1) return `Argument ${index + 1} contains a NUL character`
+  for (const [index, arg] of args.entries()) {
+    const problem = valueProblem(arg)
+    if (problem !== undefined) return `Argument ${index + 1} ${problem}`
+  }
   if (typeof options.shell === "string" && options.shell.includes("\0")) return "The shell contains a NUL character"
   if (options.cwd?.includes("\0")) return "The working directory contains a NUL character"
   for (const [name, value] of Object.entries(options.env ?? {})) {
@@ -89,7 +101,8 @@ const problemOf = (command: ChildProcess.StandardCommand): string | undefined =>
     if (name === "" || name.includes("=") || name.includes("\0")) {
       return `${JSON.stringify(name)} cannot be the name of an environment variable`
     }
-    if (reveal(value).includes("\0")) return `The environment variable ${name} contains a NUL character`
+    const problem = valueProblem(value)
+    if (problem !== undefined) return `The environment variable ${name} ${problem}`
   }
   return undefined
 }
@@ -236,7 +249,7 @@ export const resolve = (
     Result.map(descriptorMap(options, stdin), (descriptors) => ({
       command,
       program: shell ?? command.command,
-      argv: shell === undefined ? [command.command, ...command.args.map(reveal)] : [shell, "-c", command.command],
+      words: shell === undefined ? [command.command, ...command.args] : [shell, "-c", command.command],
       ...environment(options),
       cwd: options.cwd,
       detached,
@@ -250,7 +263,7 @@ export const resolve = (
 /** The request for a backend. `cwd` is absolute, or empty for the working directory of this program. */
 export const toRequest = (resolved: Resolved, cwd: string): SpawnRequest => ({
   program: resolved.program,
-  argv: resolved.argv,
+  argv: resolved.words.map(reveal),
   searchPath: resolved.searchPath,
   cwd,
   clearEnv: resolved.clearEnv,

@@ -87,9 +87,9 @@ const explain = (
   request: SpawnRequest,
   failure: SpawnFailure | KeeperLost
 ): Effect.Effect<PlatformError.PlatformError> => {
-  const { command, cwd, program } = resolved
+  const { command, cwd, program, words } = resolved
   if ("_tag" in failure) return Effect.succeed(Errors.fromCause("spawn", failure, command))
-  const attempt = { command: Command.make(command.command, command.args), request }
+  const attempt = { command: Command.make(program, words.slice(1)), request }
   return Effect.flatMap(Diagnose.diagnose(attempt, failure), (error) => {
     nursery.registry.failed(error)
     const spawnFailed = Errors.spawnFailed(failure.errno, program, command, error.reason.message)
