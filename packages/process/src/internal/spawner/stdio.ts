@@ -20,9 +20,11 @@ import { Reader } from "./reader.ts"
 type Bytes = Stream.Stream<Uint8Array, PlatformError.PlatformError>
 type Writable = Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError>
 
+type Handle = OpenedFd["handle"]
+
 interface End {
   readonly reader: Reader | undefined
-  readonly target: Target<PlatformError.PlatformError> | undefined
+  readonly writer: Target<PlatformError.PlatformError> | undefined
   readonly stream: Bytes
   readonly sink: Writable
   readonly socket: Socket | undefined
@@ -66,7 +68,7 @@ export class Stdio {
   /** Nothing of the child is left: takes over what it has written, and lets go of what can be written no more. */
   childGone(): void {
     for (const end of this.#ends.values()) {
-      end.target?.close()
+      end.writer?.close()
       end.reader?.writersGone()
     }
   }
@@ -79,7 +81,7 @@ export class Stdio {
   /** Lets go of everything, whoever holds the other ends. */
   close(): void {
     for (const end of this.#ends.values()) {
-      end.target?.close()
+      end.writer?.close()
       end.reader?.close()
       end.socket?.destroy()
     }
@@ -87,56 +89,58 @@ export class Stdio {
 
   /** Whether there is something to let go of. */
   get isOpen(): boolean {
-    for (const end of this.#ends.values()) if (end.reader?.isOpen === true || end.target?.isOpen === true) return true
+    for (const end of this.#ends.values()) if (end.reader?.isOpen === true || end.writer?.isOpen === true) return true
     return false
   }
 
-  #connect({ target, kind, handle }: OpenedFd): End {
-    const descriptor = this.#resolved.descriptors.get(target)
-    const { command } = this.#resolved
-    const subject = command
+  #connect({ handle, kind, target }: OpenedFd): End {
     const socket = typeof handle === "number" ? undefined : handle
-    // A socket has two users, and is closed by the last of them.
+    // A socket that goes both ways has two users, and is closed by the last of them.
     let users = kind === "duplex" ? 2 : 1
     const leave = socket === undefined ? undefined : () => void (--users === 0 && socket.destroy())
-    const writes = kind !== "pipeOut"
-    const reads = kind !== "pipeIn"
-    const input: Input = descriptor?.input ?? this.#resolved.stdin
-    const writer = writes
-      ? new Target({
-          handle,
-          endOnDone: input.endOnDone,
-          onError: (errno) =>
-            fromCause(`fromWritable(${nameOf(target)})`, codeError(errno, `write ${errno}`, "write"), subject),
-          release:
-            socket === undefined
-              ? undefined
-              : () => {
-                  // The child reads end of file while it may still write.
-                  socket.end()
-                  leave?.()
-                }
-        })
-      : undefined
-    const reader = reads
-      ? new Reader({
-          handle,
-          onError: (cause) => fromCause(`fromReadable(${nameOf(target)})`, cause, subject),
-          release: leave
-        })
-      : undefined
-    const sink = descriptor?.output?.sink
+    const writer = kind === "pipeOut" ? undefined : this.#writer(target, handle, leave)
+    const reader = kind === "pipeIn" ? undefined : this.#reader(target, handle, leave)
     return {
       reader,
-      target: writer,
-      stream:
-        reader === undefined
-          ? Stream.empty
-          : sink === undefined
-            ? reader.stream
-            : Stream.transduce(reader.stream, sink),
-      sink: writer === undefined ? Sink.drain : encoded(writer.sink, input.encoding),
+      writer,
+      stream: reader === undefined ? Stream.empty : this.#transduced(target, reader.stream),
+      sink: writer === undefined ? Sink.drain : encoded(writer.sink, this.#inputOf(target).encoding),
       socket
     }
+  }
+
+  #inputOf(target: number): Input {
+    return this.#resolved.descriptors.get(target)?.input ?? this.#resolved.stdin
+  }
+
+  #transduced(target: number, stream: Bytes): Bytes {
+    const sink = this.#resolved.descriptors.get(target)?.output?.sink
+    return sink === undefined ? stream : Stream.transduce(stream, sink)
+  }
+
+  #writer(target: number, handle: Handle, leave: (() => void) | undefined): Target<PlatformError.PlatformError> {
+    const method = `fromWritable(${nameOf(target)})`
+    return new Target({
+      handle,
+      endOnDone: this.#inputOf(target).endOnDone,
+      onError: (errno) => fromCause(method, codeError(errno, `write ${errno}`, "write"), this.#resolved.command),
+      release:
+        typeof handle === "number"
+          ? undefined
+          : () => {
+              // The child reads end of file while it may still write.
+              handle.end()
+              leave?.()
+            }
+    })
+  }
+
+  #reader(target: number, handle: Handle, leave: (() => void) | undefined): Reader {
+    const method = `fromReadable(${nameOf(target)})`
+    return new Reader({
+      handle,
+      onError: (cause) => fromCause(method, cause, this.#resolved.command),
+      release: leave
+    })
   }
 }
