@@ -119,14 +119,6 @@ static void fill_standard_streams(void) {
   }
 }
 
-static void reset_signals(void) {
-  /* What is ignored stays ignored in every program that is executed. */
-  for (int number = 1; number <= 64; number++) {
-    if (number != SIGKILL && number != SIGSTOP) signal(number, SIG_DFL);
-  }
-  block_all_signals();
-}
-
 int main(void) {
   fill_standard_streams();
   if (!is_socket(OWNER_SOCKET)) {
@@ -134,7 +126,9 @@ int main(void) {
     return 64;
   }
   pid_t owner = getppid();
-  reset_signals();
+  /* What is ignored stays ignored in every program that is executed. */
+  reset_all_signals();
+  block_all_signals();
   close_from(OWNER_SOCKET + 1);
   /* Out of the group that the terminal's signals reach, but not out of the session: children may join the owner's group. */
   setpgid(0, 0);

@@ -72,10 +72,18 @@ void set_nonblocking(int descriptor) { fcntl(descriptor, F_SETFL, fcntl(descript
 
 void set_name(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
+/* Raw, both: libc leaves out a few numbers, and not every one the same. */
+#define KERNEL_SIGNALS 64
+
+void reset_all_signals(void) {
+  /* Zero is SIG_DFL without flags, however the kernel's struct is laid out. */
+  const uint64_t action[8] = {0};
+  for (int number = 1; number <= KERNEL_SIGNALS; number++) syscall(SYS_rt_sigaction, number, action, NULL, KERNEL_SIGNALS / 8);
+}
+
 void block_all_signals(void) {
-  sigset_t all;
-  sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, NULL);
+  const uint64_t all = UINT64_MAX;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, KERNEL_SIGNALS / 8);
 }
 
 /* Raw: musl's sched_setscheduler returns ENOSYS. */

@@ -31,6 +31,8 @@ void set_nonblocking(int descriptor);
 /* The name that ps shows, at most 15 bytes. */
 void set_name(const char *name);
 
+/* All of them, also those that a libc keeps for its threads, and that this one does not call its own may have ignored. */
+void reset_all_signals(void);
 void block_all_signals(void);
 
 /*
