@@ -1,0 +1,149 @@
+/** What the tests of a running keeper have in common: which builds of it, as which users, and that nothing is left of any. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { afterEach, describe, expect } from "vitest"
+import { Family, type Options, type Report } from "./driver.ts"
+import * as Tools from "./tools.ts"
+
+export interface Target {
+  readonly name: string
+  /** Why it cannot be run here. */
+  readonly missing: Tools.Missing | undefined
+  readonly root: boolean
+  readonly sanitized: boolean
+  readonly emulated: boolean
+  readonly start: (options?: Options) => Promise<Family>
+}
+
+let started: Array<Family> = []
+const reported = new Set<Family>()
+
+/** Also where a test has failed: the next one must not meet what it left. */
+const closeAll = async (): Promise<void> => {
+  const families = started
+  started = []
+  for (const family of families) if (!reported.has(family)) await family.close().catch(() => {})
+}
+
+const start = async (options: Options): Promise<Family> => {
+  const family = await Family.start(options)
+  started.push(family)
+  return family
+}
+
+const target = (
+  name: string,
+  root: boolean,
+  build: () => string | Tools.Missing,
+  sanitized = false
+): Target | undefined => {
+  const keeper = build()
+  const needsRoot = root && !Tools.isRoot ? new Tools.Missing("it needs root") : undefined
+  const missing = keeper instanceof Tools.Missing ? keeper : needsRoot
+  const uid = root ? {} : { uid: Tools.ordinaryUser }
+  return {
+    name: `${name} ${root ? "as root" : "as an ordinary user"}`,
+    missing,
+    root,
+    sanitized,
+    emulated: false,
+    start: (options = {}) => start(typeof keeper === "string" ? { keeper, ...uid, ...options } : options)
+  }
+}
+
+const emulated = (): Target => {
+  const arm64 = Tools.arm64Keeper()
+  const missing = arm64 instanceof Tools.Missing ? arm64 : undefined
+  const keeper = arm64 instanceof Tools.Missing ? {} : { keeper: arm64.path, emulator: arm64.emulator }
+  return {
+    name: "arm64 under emulation",
+    missing,
+    root: Tools.isRoot,
+    sanitized: false,
+    emulated: true,
+    start: (options = {}) => start({ ...keeper, ...options })
+  }
+}
+
+const all = (): ReadonlyArray<Target> =>
+  [
+    target("release", true, Tools.releaseKeeper),
+    target("release", false, Tools.releaseKeeper),
+    target("sanitized", true, Tools.sanitizedKeeper, true),
+    target("sanitized", false, Tools.sanitizedKeeper, true),
+    emulated()
+  ].filter((each) => each !== undefined)
+
+/** Runs the tests on each target that is wanted; one that cannot be run here is skipped by name, with the reason. */
+export const onTargets = (
+  title: string,
+  wanted: (target: Target) => boolean,
+  tests: (target: Target) => void
+): void => {
+  afterEach(closeAll)
+  for (const each of all().filter(wanted)) {
+    const name = `${title}, ${each.name}${Tools.because(each.missing)}`
+    describe.skipIf(each.missing !== undefined)(name, () => tests(each))
+  }
+}
+
+export const native = (target: Target): boolean => !target.emulated
+export const released = (target: Target): boolean => native(target) && !target.sanitized
+
+/** Ends the owner's side; everything has to be gone with it, collected by helpers and not by the init, and without findings. */
+export const expectNothingLeft = async (family: Family): Promise<Report> => {
+  reported.add(family)
+  const report = await family.close()
+  expect({ ...report, milliseconds: 0 }).toEqual({
+    ownerStatus: 0,
+    collected: [],
+    left: [],
+    milliseconds: 0,
+    findings: ""
+  })
+  return report
+}
+
+/** For tests that kill the helpers themselves: who fell to the init, by name. */
+export const expectNothingAlive = async (family: Family): Promise<Report> => {
+  reported.add(family)
+  const report = await family.report()
+  expect({ left: report.left, findings: report.findings }).toEqual({ left: [], findings: "" })
+  return report
+}
+
+/** The descriptors of a process, each with what it is. */
+export const descriptorsOf = (pid: number): ReadonlyArray<string> =>
+  readdirSync(`/proc/${pid}/fd`)
+    .flatMap((name) => {
+      try {
+        return [`${name} ${readlinkSync(`/proc/${pid}/fd/${name}`)}`]
+      } catch {
+        return []
+      }
+    })
+    .sort()
+
+/** Fields of `/proc/<pid>/stat` from the state on, or undefined when the process is gone. */
+const statOf = (pid: number): ReadonlyArray<string> | undefined => {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1")
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")
+  } catch {
+    return undefined
+  }
+}
+
+export const stateOf = (pid: number): string => statOf(pid)?.[0] ?? "gone"
+export const parentOf = (pid: number): number => Number(statOf(pid)?.[1])
+
+/** All processes whose parent it is, zombies too. */
+export const childrenOf = (pid: number): ReadonlyArray<number> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((each) => parentOf(each) === pid)
+
+/** Asks again until it is so, for what the kernel tells nobody; the test's own time limit ends it. */
+export const until = async (holds: () => boolean): Promise<void> => {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2))
+}
