@@ -73,4 +73,21 @@ describe("a dead process that a stranger keeps from being collected", () => {
       yield* Effect.promise(() => until("see it collected", () => stage.left().length === 0))
     }).pipe(Effect.scoped, provide)
   )
+
+  it.live("does not hold the close of the nursery", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const outer = yield* Effect.scope
+      const tracer = yield* Effect.gen(function* () {
+        const process = yield* Process.spawn(stage.play("traceable say ready sleep").pipe(Command.stop({ grace: 0 })))
+        yield* stage.hears("ready")
+        return yield* Scope.provide(trace(stage, process.pid), outer)
+      }).pipe(Effect.scoped, provide)
+      const [family] = Proc.families()
+      console.log(family, performance.now())
+      tracer.kill("SIGKILL")
+      yield* Effect.promise(() => until("see the helpers leave", () => Proc.families().length === 0))
+      expect(stage.left()).toEqual([])
+    }).pipe(Effect.scoped)
+  )
 })

@@ -10,8 +10,6 @@ import type { KeeperLost, SpawnError } from "../../../src/ProcessError.ts"
 import * as Proc from "../proc.ts"
 import { play } from "./stage.ts"
 
-const MANY = 100
-
 const bare = play("sleep").pipe(Command.stop({ grace: 0 }))
 const piped = bare.pipe(Command.stdin("pipe"), Command.stdout("pipe"), Command.stderr("pipe"))
 
@@ -25,10 +23,10 @@ const outcomeOf = <A, R>(spawn: Effect.Effect<A, SpawnError | KeeperLost, R>): E
   })
 
 /** As many at once as cannot be there together. */
-const manyOf = (command: typeof bare | typeof piped): Outcomes =>
+const manyOf = (count: number, command: typeof bare | typeof piped): Outcomes =>
   Effect.scoped(
     Effect.all(
-      Array.from({ length: MANY }, () => outcomeOf<unknown, Nursery.Nursery | Scope.Scope>(Process.spawn(command))),
+      Array.from({ length: count }, () => outcomeOf<unknown, Nursery.Nursery | Scope.Scope>(Process.spawn(command))),
       { concurrency: "unbounded" }
     )
   )
@@ -48,8 +46,8 @@ const withoutDescriptors: Outcomes = Effect.gen(function* () {
 
 const cases: { readonly [what: string]: { readonly run: Outcomes; readonly expected: ReadonlyArray<string> } } = {
   owner: { run: withoutDescriptors, expected: ["ResourcesExhausted EMFILE"] },
-  keeper: { run: manyOf(piped), expected: ["ResourcesExhausted EMFILE", "started"] },
-  processes: { run: manyOf(bare), expected: ["ResourcesExhausted EAGAIN", "started"] }
+  keeper: { run: manyOf(100, piped), expected: ["ResourcesExhausted EMFILE", "started"] },
+  processes: { run: manyOf(300, bare), expected: ["ResourcesExhausted EAGAIN", "started"] }
 }
 
 const chosen = cases[process.argv[2] ?? ""]
