@@ -17,7 +17,8 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync
+  rmSync,
+  statSync
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
@@ -49,6 +50,19 @@ const isOurs = (folder: string): boolean => {
   return about.isDirectory() && about.uid === process.getuid?.() && (about.mode & 0o022) === 0
 }
 
+const temporaryFolders: Array<string> = []
+process.once("exit", () => {
+  for (const folder of temporaryFolders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** A folder for one test, which every user can enter. */
+export const temporaryFolder = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), "nursery-keeper-"))
+  chmodSync(folder, 0o755)
+  temporaryFolders.push(folder)
+  return folder
+}
+
 const makeCache = (): string => {
   const folder = join(tmpdir(), `nursery-keeper-test-${process.getuid?.()}`)
   try {
@@ -59,21 +73,10 @@ const makeCache = (): string => {
   }
   if (existsSync(folder) && isOurs(folder)) return folder
   // Somebody else has taken the name.
-  const own = mkdtempSync(join(tmpdir(), "nursery-keeper-test-"))
-  chmodSync(own, 0o755)
-  process.once("exit", () => rmSync(own, { recursive: true, force: true }))
-  return own
+  return temporaryFolder()
 }
 
 const cache = makeCache()
-
-/** A folder for one test, which every user can enter. */
-export const temporaryFolder = (): string => {
-  const folder = mkdtempSync(join(tmpdir(), "nursery-keeper-"))
-  chmodSync(folder, 0o755)
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
 
 const sourceFolder = join(import.meta.dirname, "../src")
 const testFolder = import.meta.dirname
@@ -96,18 +99,56 @@ const headers = (): ReadonlyArray<string> => [
     .flatMap((folder) => filesIn(folder, /\.h$/))
 ]
 
+const LOCK_LIMIT = 120_000
+
+const ageOf = (path: string): number => {
+  try {
+    return Date.now() - statSync(path).mtimeMs
+  } catch {
+    return 0
+  }
+}
+
+/** False when another process has built it in the meantime. */
+const takeLock = (path: string): boolean => {
+  const lock = `${path}.lock`
+  for (;;) {
+    try {
+      mkdirSync(lock)
+      return true
+    } catch {
+      if (existsSync(path)) return false
+      // Who died while building leaves it behind.
+      if (ageOf(lock) > LOCK_LIMIT) rmSync(lock, { recursive: true, force: true })
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+    }
+  }
+}
+
+/** Builds of sources that are no more. */
+const forgetOld = (name: string): void => {
+  for (const file of readdirSync(cache)) {
+    const path = join(cache, file)
+    if (file.startsWith(`${name}-`) && ageOf(path) > 24 * 3_600_000) rmSync(path, { recursive: true, force: true })
+  }
+}
+
 /** Compiles, unless that has been done, and returns the path; what the compiler says against it is thrown. */
 export const compile = (name: string, compiler: string, args: ReadonlyArray<string>, files: ReadonlyArray<string>) => {
   const hash = createHash("sha256").update(JSON.stringify([compiler, args, files]))
   for (const file of [...files, ...headers()]) hash.update(readFileSync(file))
   const path = join(cache, `${name}-${hash.digest("hex").slice(0, 16)}`)
-  if (existsSync(path)) return path
-  const temporary = `${path}.${process.pid}`
-  const result = spawnSync(compiler, [...args, "-o", temporary, ...files], { encoding: "utf8" })
-  if (result.status !== 0)
-    throw new Error(`${compiler} cannot build ${name}: ${result.error?.message ?? result.stderr}`)
-  chmodSync(temporary, 0o755)
-  renameSync(temporary, path)
+  if (existsSync(path) || !takeLock(path)) return path
+  try {
+    const temporary = `${path}.new`
+    const { error, status, stderr } = spawnSync(compiler, [...args, "-o", temporary, ...files], { encoding: "utf8" })
+    if (status !== 0) throw new Error(`${compiler} cannot build ${name}: ${error?.message ?? stderr}`)
+    chmodSync(temporary, 0o755)
+    renameSync(temporary, path)
+    forgetOld(name)
+  } finally {
+    rmSync(`${path}.lock`, { recursive: true, force: true })
+  }
   return path
 }
 
