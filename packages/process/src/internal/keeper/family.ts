@@ -318,7 +318,15 @@ export class Family implements ConnectionHandler {
   }
 
   #finishIfSettled(): void {
-    if (this.#closing?.size === 0) this.#finish()
+    if (this.#closing?.size !== 0) return
+    this.#finish()
+    // The helpers stay with what cannot be killed, which has had its time: nobody waits for them any longer.
+    for (const ticket of this.#tickets.values()) {
+      if (ticket.isUnkillable) {
+        this.#overdue()
+        return
+      }
+    }
   }
 
   #finish(): void {
@@ -349,7 +357,9 @@ export class Family implements ConnectionHandler {
     this.#events.warn(
       `the helpers of a nursery (guard ${this.#guard}, keeper ${this.#keeper}) did not end within their deadlines: processes that it started may still be alive`
     )
-    for (const ticket of [...this.#tickets.values()]) ticket.unkillable([ticket.pid])
+    for (const ticket of [...this.#tickets.values()]) {
+      if (!ticket.isUnkillable) ticket.unkillable([ticket.pid])
+    }
     this.#closed()
     this.#connection.hold(false)
   }

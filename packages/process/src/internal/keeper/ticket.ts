@@ -64,6 +64,7 @@ export class KeptProcess implements Ticket {
   #reaper = 0
   #referenced = true
   #released = false
+  #unkillable = false
   /** Somebody waits for its end. */
   #ending = false
   #held = true
@@ -86,6 +87,11 @@ export class KeptProcess implements Ticket {
 
   get released(): boolean {
     return this.#released
+  }
+
+  /** It was told that SIGKILL does not end it, and it has not ended since. */
+  get isUnkillable(): boolean {
+    return this.#unkillable && this.#state !== "over"
   }
 
   get isWaiting(): boolean {
@@ -215,11 +221,15 @@ export class KeptProcess implements Ticket {
   }
 
   exited(status: number, usage: RawUsage, ended: boolean): void {
-    if (this.#state === "running") {
-      this.#state = "exited"
-      this.#observer.exited(status, usage)
+    if (this.#state !== "running") {
+      if (ended) this.ended()
+      return
     }
-    if (ended) this.ended()
+    // Who is told of the exit may stop the process at once. Where nothing is left of it, that must ask nothing of the keeper.
+    if (ended) this.#leave()
+    else this.#state = "exited"
+    this.#observer.exited(status, usage)
+    if (ended) this.#observer.ended()
   }
 
   ended(): void {
@@ -261,6 +271,7 @@ export class KeptProcess implements Ticket {
       // Nobody can do anything about it who has not even got its handle.
       this.failed(overdue)
     } else if (this.#state !== "waiting" && this.#state !== "over") {
+      this.#unkillable = true
       this.#observer.unkillable(pids)
       this.#family.settled(this)
     }
