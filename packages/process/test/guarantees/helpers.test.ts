@@ -121,6 +121,8 @@ describe("with a living owner, SIGKILL of", () => {
 
   it.live("a waiting reaper is no loss", () =>
     Effect.gen(function* () {
+      // They are forked after the keeper has answered: one that has served waits for the next.
+      yield* expectWorks
       const { keeper, reapers } = yield* family
       expect(reapers.length).toBeGreaterThan(0)
       yield* kill(...reapers)
