@@ -110,8 +110,11 @@ export interface OpenedFd {
 export interface Observer {
   started(pid: number, helper: number, fds: ReadonlyArray<OpenedFd>): void
   failed(failure: SpawnFailure): void
-  /** `status` as of wait(2). */
-  exited(status: number, usage: RawUsage): void
+  /**
+   * `status` as of wait(2). `isLast`: nothing else of the tree is left, and `ended` follows before anything else happens, so that
+   * who waits for the exit can be told when nothing is to be stopped any more.
+   */
+  exited(status: number, usage: RawUsage, isLast?: boolean): void
   /** Nothing of the tree is left: all dead, all waited for. */
   ended(): void
   lost(error: KeeperLost): void

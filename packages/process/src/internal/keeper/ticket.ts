@@ -228,7 +228,7 @@ export class KeptProcess implements Ticket {
     // Who is told of the exit may stop the process at once. Where nothing is left of it, that must ask nothing of the keeper.
     if (ended) this.#leave()
     else this.#state = "exited"
-    this.#observer.exited(status, usage)
+    this.#observer.exited(status, usage, ended)
     if (ended) this.#observer.ended()
   }
 

@@ -190,8 +190,9 @@ export class Child implements Ticket {
       return
     }
     this.#state = "exited"
-    this.#observer.exited(status, noUsage)
-    if (!Group.isAlive(this.#group)) {
+    const isLast = !Group.isAlive(this.#group)
+    this.#observer.exited(status, noUsage, isLast)
+    if (isLast) {
       this.#ended()
       return
     }

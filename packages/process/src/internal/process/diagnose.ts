@@ -20,9 +20,6 @@ import type { Plan } from "./request.ts"
 /** What failed to start. The drop-in spawner has no more of a plan than this. */
 export type Attempt = Pick<Plan, "command" | "request">
 
-/** The error number of a spawn that was cancelled. */
-export const canceled = 125
-
 export const diagnose = (plan: Attempt, failure: SpawnFailure): Effect.Effect<Reason.SpawnError> => {
   const errno = Errno.fromNumber(failure.errno)
   return Effect.map(

@@ -57,6 +57,8 @@ export class Run implements Observer {
   #live: LiveProcess | undefined
   #state: "new" | "pending" | "running" | "exited" | "ended" = "new"
   #canceled = false
+  /** The exit, until it is told together with the end. */
+  #exit: ExitStatus.ProcessExit | undefined
   #stuck: ReadonlyArray<number> | undefined
   readonly #onExit: Array<() => void> = []
   /** Those who wait for the end or for news that it will not come. */
@@ -177,13 +179,15 @@ export class Run implements Observer {
     this.#detach()
   }
 
-  exited(status: number, usage: RawUsage): void {
+  exited(status: number, usage: RawUsage, isLast = false): void {
     const exit = makeExit(status, usage)
     this.#state = "exited"
     for (const source of this.sources.values()) source.writerExited()
     if (this.#live !== undefined) this.#nursery.registry.exited(this.#live, exit)
     this.watcher?.exited(Exit.succeed(exit))
-    this.#exitIs(Exit.succeed(exit))
+    // Who is told at once may close the scope at once, which costs nothing when the end is known too.
+    if (isLast) this.#exit = exit
+    else this.#exitIs(Exit.succeed(exit))
   }
 
   ended(): void {
@@ -191,6 +195,7 @@ export class Run implements Observer {
     for (const target of this.targets.values()) target.close()
     if (this.#live !== undefined) this.#nursery.registry.ended(this.#live)
     Deferred.doneUnsafe(this.end, Exit.void)
+    if (this.#exit !== undefined) this.#exitIs(Exit.succeed(this.#exit))
     this.#wake()
     this.#detach()
   }
@@ -264,13 +269,11 @@ export class Run implements Observer {
    * closes because all went well, it is given the time for it.
    */
   #release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      yield* Fiber.interruptAll(this.pumps)
-      yield* Exit.isSuccess(exit)
-        ? Fiber.awaitAll(this.consumers.values())
-        : Fiber.interruptAll(this.consumers.values())
-      this.#closeEnds()
-    })
+    const closeEnds = Effect.sync(() => this.#closeEnds())
+    if (this.pumps.length === 0 && this.consumers.size === 0) return closeEnds
+    const consumers = this.consumers.values()
+    const finished = Exit.isSuccess(exit) ? Fiber.awaitAll(consumers) : Fiber.interruptAll(consumers)
+    return Effect.andThen(Effect.andThen(Fiber.interruptAll(this.pumps), finished), closeEnds)
   }
 
   /** A scope may live long and start many: what has ended, and has nothing left to read, does not stay in it. */

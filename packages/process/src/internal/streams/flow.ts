@@ -29,18 +29,16 @@ export interface Flow {
 
 // What one read takes at most: the kernel's pipes hold as much by default.
 const readSize = 64 * 1024
-const slabSize = 1024 * 1024
-// A chunk below this is copied, so that who keeps a short line does not keep a slab.
-const copyBelow = 4 * 1024
+// A chunk below this is copied and its memory used again. One above is given away with its memory: the collector of garbage frees
+// young buffers of this size fast, where larger ones that several chunks share grow old and cost it full rounds.
+const copyBelow = readSize / 2
 
 /** Bytes of a pipe, read by the event loop straight into memory of our own. */
 export class PipeFlow implements Flow {
   readonly #fd: number
   readonly #receiver: Receiver
   #socket: Socket | undefined
-  #slab: Uint8Array = new Uint8Array(0)
-  #offset = 0
-  #filled = false
+  #buffer: Uint8Array | undefined
   #closed = false
   #referenced = true
 
@@ -64,7 +62,7 @@ export class PipeFlow implements Flow {
     this.#closed = true
     if (this.#socket === undefined) close(this.#fd)
     else this.#socket.destroy()
-    this.#slab = new Uint8Array(0)
+    this.#buffer = undefined
   }
 
   ref(): void {
@@ -98,21 +96,18 @@ export class PipeFlow implements Flow {
     }
   }
 
-  /** Where the next read goes to. A stream starts with little and gets slabs once it has shown that it fills them. */
+  /** Where the next read goes to. */
   #room(): Uint8Array {
-    if (this.#slab.length - this.#offset < readSize) {
-      this.#slab = new Uint8Array(Buffer.allocUnsafeSlow(this.#filled ? slabSize : readSize).buffer)
-      this.#offset = 0
-      this.#filled = true
-    }
-    return this.#slab.subarray(this.#offset, this.#offset + readSize)
+    this.#buffer ??= Buffer.allocUnsafeSlow(readSize)
+    return this.#buffer
   }
 
   #take(count: number): boolean {
-    const chunk = this.#slab.subarray(this.#offset, this.#offset + count)
+    const buffer = this.#room()
+    const chunk = buffer.subarray(0, count)
     if (!this.#receiver.keeps) return this.#receiver.bytes(chunk)
-    if (count < copyBelow) return this.#receiver.bytes(chunk.slice())
-    this.#offset += count
+    if (count < copyBelow) return this.#receiver.bytes(new Uint8Array(chunk))
+    this.#buffer = undefined
     return this.#receiver.bytes(chunk)
   }
 }

@@ -210,14 +210,18 @@ export class Source<E> {
       return Effect.succeed<Chunks>([first, ...rest])
     }
     if (this.#end !== undefined) return this.#end
-    return Effect.callback<Chunks, E | Cause.Done>((resume) => {
-      this.#waiter = resume
-      this.#flow.start()
-      return Effect.sync(() => {
-        this.#waiter = undefined
-        this.#flow.stop()
-      })
-    })
+    return this.#wait
+  })
+
+  readonly #wait: Pull.Pull<Chunks, E> = Effect.callback<Chunks, E | Cause.Done>((resume) => {
+    this.#waiter = resume
+    this.#flow.start()
+    return this.#leave
+  })
+
+  readonly #leave: Effect.Effect<void> = Effect.sync(() => {
+    this.#waiter = undefined
+    this.#flow.stop()
   })
 
   #claim(): void {
