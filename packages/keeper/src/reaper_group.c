@@ -58,9 +58,9 @@ static void forget(struct group *group, struct member *member) {
  */
 static bool group_may_live(pid_t group) { return kill(-group, 0) == 0 || errno == EPERM; }
 
-static uint32_t walk_group(const struct member *member, int signal) {
+static struct census walk_group(const struct member *member, int signal) {
   const struct walk walk = {.signal = signal, .group = member->pid};
-  return walk_pass(&walk).living;
+  return walk_pass(&walk);
 }
 
 static void tell_ended(struct group *group, struct member *member) {
@@ -81,7 +81,8 @@ static void leader_ended(struct group *group, struct member *member, const sigin
   }
   collect(pid, &exit.exited);
   member->collected = true;
-  exit.exited.ended = !member->own_group || !group_may_live(pid);
+  /* A group of zombies, whose parents have left it, is not alive. */
+  exit.exited.ended = !member->own_group || !group_may_live(pid) || walk_group(member, 0).living == 0;
   if (exit.exited.ended) forget(group, member);
   reaper_send(group->reaper, &exit);
 }
@@ -133,7 +134,7 @@ static bool continue_kills(struct group *group) {
   for (uint32_t i = 0; i < group->count && group->killing > 0; i++) {
     struct member *member = &group->members[i];
     if (!member->killing || !member->collected) continue;
-    if (walk_group(member, SIGKILL) == 0) tell_ended(group, &group->members[i--]);
+    if (walk_group(member, SIGKILL).living == 0) tell_ended(group, &group->members[i--]);
     else left = true;
   }
   return left;
@@ -142,7 +143,7 @@ static bool continue_kills(struct group *group) {
 static int send_signal(struct member *member, int signal, enum stop_reach reach, bool and_continue) {
   if (member->collected) {
     if (reach == REACH_LEADER) return ESRCH;
-    uint32_t reached = walk_group(member, signal);
+    uint32_t reached = walk_group(member, signal).reached;
     if (and_continue) walk_group(member, SIGCONT);
     return reached > 0 ? 0 : ESRCH;
   }
@@ -168,6 +169,8 @@ static void obey(struct group *group, union command command) {
     error = send_signal(member, command.parts.signal, command.parts.kind_and_reach >> 4, kind == COMMAND_STOP_SIGNAL);
   }
   reaper_done(group->reaper, command.parts.process, command.parts.sequence, error);
+  /* Nobody was left to hear it: the last one was collected by another process, which told us nothing. */
+  if (error == ESRCH && member != NULL && member->collected && kind == COMMAND_STOP_SIGNAL) tell_ended(group, member);
 }
 
 static _Noreturn void end_everything(struct group *group) {

@@ -111,7 +111,7 @@ static int signal_by_walk(struct walk walk, bool and_continue) {
   struct census census = walk_pass(&walk);
   walk.signal = SIGCONT;
   if (and_continue) walk_pass(&walk);
-  return census.living > 0 ? 0 : ESRCH;
+  return census.reached > 0 ? 0 : ESRCH;
 }
 
 static int send_signal(struct tree *tree, int signal, enum stop_reach reach, bool and_continue) {

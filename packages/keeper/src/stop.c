@@ -136,11 +136,19 @@ void report_unkillable(struct process *process) {
   if (process->told) reply(REPLY_UNKILLABLE, process->id, payload, (1 + listed) * sizeof *payload);
 }
 
+/* By a signal, or by a debugger, of which nobody is told. */
+static bool is_held(pid_t reaper) {
+  char state = state_of(reaper);
+  return state == 'T' || state == 't';
+}
+
 /* A spawn that hangs before its exec, on a file or directory that does not answer. */
 static void hurry(struct process *process, int64_t now) {
   int32_t slot = slot_of_starting(process->id);
   if (slot >= 0) {
     kill_half_started(slot);
+    /* The child has got hold of it before it could report. */
+    if (is_held(slot_pid(slot))) kill(slot_pid(slot), SIGKILL);
   } else if (++process->hurried > LOST_AFTER && !process->waits && jobs_taken(process->level == LEVEL_GROUP)) {
     /* A reaper was killed between taking the job and saying so. */
     fail_spawn(process, STEP_HELPER, ECANCELED, -1);
@@ -150,15 +158,13 @@ static void hurry(struct process *process, int64_t now) {
 }
 
 static void pass_kill_deadline(struct process *process, int64_t now) {
-  pid_t reaper = slot_pid(process->slot);
-  char state;
   if (process->send_again) {
     process->state = STATE_RUNNING;
     begin_kill(process);
   } else if (process->walking) {
     report_unkillable(process);
-  } else if ((state = state_of(reaper)) == 'T' || state == 't') {
-    kill(reaper, SIGKILL);
+  } else if (is_held(slot_pid(process->slot))) {
+    kill(slot_pid(process->slot), SIGKILL);
   } else {
     /* It only waits for the processor. */
     set_deadline(process, now + CONFIRM_LIMIT);

@@ -145,7 +145,10 @@ static void visit_deep(pid_t pid, void *context) {
   if (read_stat(pid, &parent, &state) && parent == pass->parent) {
     if (is_wanted(walk, pid)) {
       if (walk->signal != 0) signal_pidfd(pidfd, walk->signal);
-      if (state != 'Z' && state != 'X') count_living(pass, pid);
+      if (state != 'Z' && state != 'X') {
+        count_living(pass, pid);
+        pass->census.reached++;
+      }
     }
     if (pass->depth < DEPTH_MAX) {
       struct pass below = *pass;
@@ -184,12 +187,14 @@ static void visit_child(pid_t child, void *context) {
   const struct walk *walk = pass->walk;
   if (walk->spare != NULL && walk->spare(child)) return;
   pass->census.children++;
-  bool wanted = is_wanted(walk, child);
+  bool wanted = is_wanted(walk, child), zombie = is_zombie(child);
+  if (wanted && !zombie) pass->census.reached++;
   if (wanted && walk->signal != 0) {
+    /* A zombie's group may live. */
     if (walk->signal == SIGKILL) kill_group_of(child, pass->killed);
     kill(child, walk->signal);
   }
-  if (is_zombie(child)) return;
+  if (zombie || (walk->signal == SIGKILL && is_zombie(child))) return;
   if (wanted) count_living(pass, child);
   pass->parent = child;
   pass->depth = 0;

@@ -27,6 +27,7 @@ struct walk {
 struct census {
   uint32_t children; /* direct ones, zombies included, spared ones not */
   uint32_t living;   /* of all processes seen, those that are not zombies */
+  uint32_t reached;  /* those that were not when they were signalled */
   pid_t first[16];   /* some of the living */
 };
 

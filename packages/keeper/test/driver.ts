@@ -180,6 +180,8 @@ export class Spawned {
 export class Family {
   /** The socket has closed on the keeper's side. */
   readonly closed: Promise<void>
+  /** Emulated, a process is not a subreaper: what its tree leaves falls to the init. */
+  readonly emulated: boolean
   readonly #init: ChildProcess
   readonly #socket: Socket
   readonly #orders: Socket
@@ -202,6 +204,7 @@ export class Family {
     this.#findings = Tools.temporaryFolder()
     const log = join(this.#findings, "found")
     const { emulator, keeper = Tools.releaseKeeper() } = options
+    this.emulated = emulator !== undefined
     // What is found may be written by another user.
     chmodSync(this.#findings, 0o777)
     const user = options.uid === undefined || !Tools.isRoot ? [] : ["-u", `${options.uid}`]

@@ -215,6 +215,19 @@ export const init = once(() => nativeProgram("init", ["init.c", "owner.c"]))
 /** See `native/probe.c`. */
 export const probe = once(() => nativeProgram("probe", ["probe.c"]))
 
+/** As many processes and threads as this user has now, and so many more; counted, for the limit is one of the user. */
+export const processLimit = (more: number): string => {
+  const uid = isRoot ? ordinaryUser : process.getuid?.()
+  const mine = readdirSync("/proc").flatMap((name) => {
+    try {
+      return /^\d+$/.test(name) && lstatSync(`/proc/${name}`).uid === uid ? readdirSync(`/proc/${name}/task`) : []
+    } catch {
+      return []
+    }
+  })
+  return `nproc=${mine.length + more}`
+}
+
 /** The keeper as users get it. */
 export const releaseKeeper = once((): string => {
   const result = build({ out: join(cache, "release") })

@@ -22,7 +22,10 @@
  *   trace            stops its parent as a debugger would, and pauses
  *   raise SIGNAL
  *   chain            for ever: forks and exits, the child does the same
- *   bomb MS          children that do the same, as fast as they can; each ends by itself after so many milliseconds
+ *   bomb MS          children that do the same, as fast as they can; each ends by itself after so many milliseconds; the first says
+ *                    `full` when no more can be forked
+ *   root             all user ids 0: it has to be a set-user-ID program
+ *   attach PID       becomes the debugger of another process, which goes on
  *   exit CODE
  *   exec PROGRAM ..  with the words that follow
  */
@@ -103,10 +106,12 @@ static void show_arguments(char **argv) {
 
 static void bomb(long time) {
   long end = milliseconds(CLOCK_MONOTONIC) + time;
+  pid_t first = getpid();
+  int told = 0;
   /* Its own end, whatever becomes of those who should end it. */
   while (milliseconds(CLOCK_MONOTONIC) < end) {
-    pid_t child = fork();
-    if (child > 0) waitpid(-1, NULL, WNOHANG);
+    if (fork() > 0) waitpid(-1, NULL, WNOHANG);
+    else if (errno == EAGAIN && getpid() == first && !told++) dprintf(1, "full\n");
   }
 }
 
@@ -186,7 +191,11 @@ static void run(char **argv, char **at) {
     else if (IS("trace")) trace_parent();
     else if (IS("chain")) chain();
     else if (IS("bomb")) bomb(atol(*++at));
-    else if (IS("exit")) _exit(atoi(at[1]));
+    else if (IS("root")) {
+      if (setresuid(0, 0, 0) != 0) fail(word);
+    } else if (IS("attach")) {
+      if (ptrace(PTRACE_SEIZE, atoi(*++at), NULL, NULL) != 0) fail(word);
+    } else if (IS("exit")) _exit(atoi(at[1]));
     else if (IS("exec")) {
       execvp(at[1], at + 1);
       fail(at[1]);
