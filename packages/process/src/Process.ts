@@ -3,6 +3,17 @@
  *
  * The scope of a process cannot close before the process, and everything that it started, has ended and been waited for. Closing
  * it is the way to end a process; waiting for its exit is the way to let it end by itself.
+ *
+ * {@link spawn} gives a handle on a process in a scope. The one-shots ({@link run}, {@link string}, {@link lines},
+ * {@link exitStatus}, {@link through}) own their scope and are done when the process has exited.
+ *
+ * **Gotchas**
+ *
+ * - A pipe that nobody reads holds about 64 KiB; a process that writes more waits for a reader. Read it, or let the process write
+ *   to `"null"`, `"inherit"` or a file. The one-shots read what they do not give back.
+ * - The streams of a process end when the last holder of the pipe closes it, which may be a descendant of the process and long
+ *   after its exit. They end with the scope at the latest.
+ * - While a process runs, it keeps this program running.
  */
 import * as ByteSize from "effect/ByteSize"
 import type * as Context from "effect/Context"
@@ -42,6 +53,8 @@ export interface ProcessBase<out E = never> {
   readonly command: Command.Command
   /**
    * Waits for the exit. However late it is asked, the answer is the same.
+   *
+   * Fails with `KeeperLost` where a helper was killed and the status went with it; the process is ended then.
    */
   readonly exit: Effect.Effect<ProcessExit, KeeperLost>
   /**
@@ -92,6 +105,35 @@ export type Process<In = unknown, Out = unknown, Err = unknown, Fds = unknown> =
 /**
  * Starts a process, tied to the scope: when that closes, the process is ended by its stop policy together with everything that it
  * started.
+ *
+ * **Details**
+ *
+ * - Returns when the program runs: the executable was found and could be executed.
+ * - Fails with `SpawnError`, whose `reason` says what was wrong, and with `KeeperLost` where a helper was killed meanwhile.
+ * - Interruption is possible at any point, and leaves nothing.
+ * - `stdin`, `stdout`, `stderr` and `fd` are there where the command has pipes to this program. A Stream has one consumer: a second
+ *   one dies of a `StreamInUse`; share it with `Stream.broadcast`. `stdin` is closed when its Sink is done.
+ * - The Streams and Sinks of the command run in the background. Where the scope closes after a success, its Sinks get the time to
+ *   take what was written.
+ *
+ * **Example** (Talking to a process)
+ *
+ * ```ts
+ * import { Command, Nursery, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const program = Effect.gen(function*() {
+ *   const sort = yield* Process.spawn(Command.make("sort", [], { stdin: "pipe", stdout: "pipe" }))
+ *   yield* Stream.make("pear\n", "apple\n").pipe(Stream.encodeText, Stream.run(sort.stdin))
+ *   const sorted = yield* sort.stdout.pipe(Stream.decodeText, Stream.mkString)
+ *   assert.equal(sorted, "apple\npear\n")
+ *   yield* sort.success
+ * }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
+ *
+ * await Effect.runPromise(program)
+ * ```
  */
 export const spawn = <
   In extends Stdio.Input,
@@ -159,7 +201,23 @@ const withLimit = <A, E, R>(
 /**
  * Runs a command to its exit, and gives back what it wrote to stdout and stderr.
  *
- * Fails with `ExitError` where the status is not one of the command's `successCodes`.
+ * **Details**
+ *
+ * Fails with `ExitError` where the status is not one of the command's `successCodes`, and with `OutputTooLarge` where one of the
+ * outputs is. It is done when the process has exited, also where a descendant still holds its output; what was written by then is
+ * read, and the descendant is ended.
+ *
+ * **Example** (Both outputs of a command)
+ *
+ * ```ts
+ * import { Command, Nursery, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const command = Command.make("sh", ["-c", "echo result; echo warning >&2"])
+ * const { stdout, stderr } = await Effect.runPromise(Effect.provide(Process.run(command), Nursery.layer))
+ * assert.deepEqual([stdout, stderr], ["result\n", "warning\n"])
+ * ```
  */
 export const run = <In extends Stdio.Input, Fds extends Stdio.Descriptors>(
   command: Command.Command<In, Capturable, Capturable, Fds>,
@@ -182,7 +240,23 @@ export const run = <In extends Stdio.Input, Fds extends Stdio.Descriptors>(
 /**
  * Runs a command to its exit, and gives back what it wrote to stdout.
  *
- * Fails with `ExitError` where the status is not one of the command's `successCodes`.
+ * **Details**
+ *
+ * As {@link run}, with stderr as the command says: inherited where nothing is said. Where that is `"pipe"`, it is read, and its
+ * last 8 KiB are in the `ExitError`.
+ *
+ * **Example** (The output of a command, or a default where the program is not there)
+ *
+ * ```ts
+ * import { Command, Nursery, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const version = Process.string(Command.make`no-such-program --version`).pipe(
+ *   Effect.catchReason("SpawnError", "ProgramNotFound", () => Effect.succeed("not installed"))
+ * )
+ * assert.equal(await Effect.runPromise(Effect.provide(version, Nursery.layer)), "not installed")
+ * ```
  */
 export const string = <In extends Stdio.Input, Err extends Stdio.Output, Fds extends Stdio.Descriptors>(
   command: Command.Command<In, Capturable, Err, Fds>,
@@ -198,6 +272,18 @@ export const string = <In extends Stdio.Input, Err extends Stdio.Output, Fds ext
 
 /**
  * Runs a command to its exit, and gives back how it ended, whatever that is.
+ *
+ * **Example** (A status is data)
+ *
+ * ```ts
+ * import { Command, ExitStatus, Nursery, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const status = Process.exitStatus(Command.make("sh", ["-c", "kill -KILL $$"]))
+ * const killed = ExitStatus.signaled("SIGKILL")
+ * assert.deepEqual(await Effect.runPromise(Effect.provide(status, Nursery.layer)), killed)
+ * ```
  */
 export const exitStatus = <
   In extends Stdio.Input,
@@ -218,6 +304,18 @@ export const exitStatus = <
 /**
  * The lines that a command writes to its stdout, as it writes them; after the last one the `ExitError` of an exit that is not a
  * success. The command runs while the stream is read: it waits for a reader that is slower, and is ended with it.
+ *
+ * **Example** (The first lines of an endless command)
+ *
+ * ```ts
+ * import { Command, Nursery, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const lines = Process.lines(Command.make("yes", ["again"])).pipe(Stream.take(2), Stream.runCollect)
+ * assert.deepEqual(await Effect.runPromise(Effect.provide(lines, Nursery.layer)), ["again", "again"])
+ * ```
  */
 export const lines = <In extends Stdio.Input, Err extends Stdio.Output, Fds extends Stdio.Descriptors>(
   command: Command.Command<In, Capturable, Err, Fds>
@@ -235,6 +333,19 @@ export const lines = <In extends Stdio.Input, Err extends Stdio.Output, Fds exte
  *
  * Each side waits for the other. A failure of the stream comes out at once; an exit that is not a success comes out as `ExitError`
  * after what was written before it. A command that does not read all of its input is no failure.
+ *
+ * **Example** (Compressing a stream)
+ *
+ * ```ts
+ * import { Command, Nursery, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const there = Stream.make("some text").pipe(Stream.encodeText, Process.through(Command.make`gzip`))
+ * const back = there.pipe(Process.through(Command.make`gzip -d`), Stream.decodeText, Stream.mkString)
+ * assert.equal(await Effect.runPromise(Effect.provide(back, Nursery.layer)), "some text")
+ * ```
  */
 export const through =
   <Err extends Stdio.Output, Fds extends Stdio.Descriptors>(
@@ -269,7 +380,37 @@ export type OnEnd = "interrupt" | "ignore"
  *
  * `"interrupt"`, the default, reaches the fiber that builds the layer. That is the one that uses it for `Effect.provide` and
  * `Layer.launch` of this layer and of those that it is provided to; `Layer.mergeAll` builds each layer in a fiber of its own, so
- * provide what uses the service with this layer, or take `"ignore"`.
+ * provide what uses the service with this layer, or take `"ignore"`. An interrupted fiber ends: what tries again after it runs in
+ * another one.
+ *
+ * **Example** (A server that is there while it is used)
+ *
+ * ```ts
+ * import { Command, Nursery, Process } from "@nursery/process"
+ * import * as Context from "effect/Context"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * class Database extends Context.Service<Database, { readonly port: number }>()("app/Database") {
+ *   static readonly layer = Process.layer(
+ *     Database,
+ *     Command.make("sh", ["-c", "echo listening on 5432; sleep 1000"], { stdout: "pipe" }),
+ *     (process) =>
+ *       process.stdout.pipe(
+ *         Stream.decodeText,
+ *         Stream.splitLines,
+ *         Stream.take(1),
+ *         Stream.mkString,
+ *         Effect.map((line) => ({ port: Number(line.split(" ").at(-1)) }))
+ *       )
+ *   ).pipe(Layer.provide(Nursery.layer))
+ * }
+ *
+ * const port = Database.use(({ port }) => Effect.succeed(port))
+ * assert.equal(await Effect.runPromise(Effect.provide(port, Database.layer)), 5432)
+ * ```
  */
 export const layer = <
   Self,
