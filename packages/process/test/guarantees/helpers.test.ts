@@ -32,17 +32,7 @@ const startTwo = (stage: Stage.Stage) =>
 /** The reaper of a process is its parent. */
 const reaperOf = (process: Process.ProcessBase<unknown>): number => Proc.entryOf(process.pid)?.parent ?? 0
 
-/** One of them may end before its turn, because of another. */
-const kill = (...pids: ReadonlyArray<number>) =>
-  Effect.sync(() => {
-    for (const pid of pids) {
-      try {
-        process.kill(pid, "SIGKILL")
-      } catch (error) {
-        if (Proc.isAlive(pid)) throw error
-      }
-    }
-  })
+const kill = (...pids: ReadonlyArray<number>) => Effect.sync(() => pids.forEach(Proc.kill))
 
 /** What the handle of a lost process says. */
 const expectLost = (process: Process.ProcessBase<unknown>, ...helpers: ReadonlyArray<"keeper" | "reaper">) =>

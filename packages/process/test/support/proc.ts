@@ -44,6 +44,15 @@ export const isAlive = (pid: number): boolean => {
   return entry !== undefined && entry.state !== "Z" && entry.state !== "X"
 }
 
+/** SIGKILL, for a process that may have ended by now. */
+export const kill = (pid: number): void => {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch (error) {
+    if (isAlive(pid)) throw error
+  }
+}
+
 export const isHelper = ({ name }: Entry): boolean => name.startsWith("nursery-")
 
 /** The helpers of one nursery. */

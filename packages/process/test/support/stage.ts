@@ -78,7 +78,9 @@ export class Stage {
     ]
   }
 
+  /** Ends what a test that failed has left. */
   close(): void {
+    for (const { pid } of Proc.marked(this.mark)) Proc.kill(pid)
     this.news.close()
     this.canary.close()
     rmSync(this.folder, { recursive: true, force: true })
