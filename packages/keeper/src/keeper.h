@@ -48,6 +48,7 @@ struct process {
   struct stop_policy current; /* of the stop that runs */
   int64_t deadline;  /* milliseconds of the monotonic clock, 0: none */
   int64_t grace_end; /* of the stop that runs, likewise */
+  int64_t start_by;  /* of the spawn */
   uint32_t previous, next; /* in the list of deadlines, by record number */
   /* Ends of pipes for the owner, until STARTED. */
   uint32_t lent_count;
@@ -195,6 +196,8 @@ int32_t slot_of_starting(uint32_t id);
 void kill_half_started(int32_t slot);
 bool pool_has_reapers(void);
 void pool_kill_all(void);
+/* Nobody serves it any more: the keeper ends what there may be of it. `reaper` is who did, 0 if that is not known. */
+void lose(struct process *process, pid_t reaper);
 
 /* stop.c */
 void begin_stop(struct process *process, struct stop_policy policy);
@@ -202,6 +205,8 @@ void begin_kill(struct process *process);
 void cancel(struct process *process);
 void leader_ended_in_stop(struct process *process);
 void confirm_walk(struct process *process);
+/* Looks soon whether its job was lost with a reaper. */
+void suspect_lost(struct process *process);
 void pass_deadlines(int64_t now);
 int send_command(const struct process *process, enum command_kind kind, uint8_t signal, enum stop_reach reach, uint16_t sequence);
 void report_unkillable(struct process *process);

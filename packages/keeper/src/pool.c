@@ -245,7 +245,7 @@ void pool_retire(void) {
 }
 
 /* What a dead reaper leaves falls to the keeper, which ends it. The owner hears of it at once. */
-static void lose(struct process *process, pid_t reaper) {
+void lose(struct process *process, pid_t reaper) {
   keeper->adopting = true;
   uint32_t pid = (uint32_t)reaper;
   if (process->told) reply(REPLY_LOST, process->id, &pid, sizeof pid);
@@ -253,6 +253,13 @@ static void lose(struct process *process, pid_t reaper) {
   process->state = STATE_ADOPTED;
   process->slot = -1;
   set_deadline(process, now_milliseconds() + keeper->options.kill_deadline);
+}
+
+/* A reaper that is killed while it waits may take a job with it that it had no time to name. */
+static void suspect_lost_jobs(enum spawn_level level) {
+  for (uint32_t i = 0; i < keeper->process_capacity; i++) {
+    if (process_at(i)->id != 0 && process_at(i)->level == level) suspect_lost(process_at(i));
+  }
 }
 
 static void reaper_died(uint32_t slot, bool normally) {
@@ -269,6 +276,7 @@ static void reaper_died(uint32_t slot, bool normally) {
         if (process->slot == (int32_t)slot || process->id == taken) lose(process, served.pid);
       }
     }
+    suspect_lost_jobs(LEVEL_GROUP);
     return;
   }
   struct process *process = process_find(served.process != 0 ? served.process : taken);
@@ -277,6 +285,7 @@ static void reaper_died(uint32_t slot, bool normally) {
   } else if (!normally) {
     /* It was waiting for a job: one less that can take the next. */
     keeper->idle--;
+    suspect_lost_jobs(LEVEL_TREE);
   }
   if (!normally) keeper->adopting = true;
 }

@@ -410,6 +410,7 @@ void spawn(uint32_t id, const struct spawn_request *request) {
     fail_spawn(process, STEP_DESCRIPTOR, error, set_up.target);
     return;
   }
-  set_deadline(process, now_milliseconds() + keeper->options.spawn_deadline);
+  process->start_by = now_milliseconds() + keeper->options.spawn_deadline;
+  set_deadline(process, process->start_by);
   hand_over_or_wait(process, &set_up, process->level == LEVEL_GROUP);
 }

@@ -142,19 +142,36 @@ static bool is_held(pid_t reaper) {
   return state == 'T' || state == 't';
 }
 
+void suspect_lost(struct process *process) {
+  if (process->state != STATE_STARTING || process->waits) return;
+  int64_t soon = now_milliseconds() + HURRY_STEP;
+  if (soon < process->deadline) set_deadline(process, soon);
+}
+
+/* Nobody has its job: a reaper was killed between taking it and saying so. */
+static bool is_lost(struct process *process) {
+  if (process->waits || !jobs_taken(process->level == LEVEL_GROUP)) return false;
+  return ++process->hurried > LOST_AFTER;
+}
+
 /* A spawn that hangs before its exec, on a file or directory that does not answer. */
-static void hurry(struct process *process, int64_t now) {
+static void kill_hanging(int32_t slot) {
+  kill_half_started(slot);
+  /* The child has got hold of it before it could report. */
+  if (is_held(slot_pid(slot))) kill(slot_pid(slot), SIGKILL);
+}
+
+static void look_after_start(struct process *process, int64_t now) {
+  if (!process->cancelled && now >= process->start_by) process->overdue = true;
+  bool unwanted = process->cancelled || process->overdue;
   int32_t slot = slot_of_starting(process->id);
-  if (slot >= 0) {
-    kill_half_started(slot);
-    /* The child has got hold of it before it could report. */
-    if (is_held(slot_pid(slot))) kill(slot_pid(slot), SIGKILL);
-  } else if (++process->hurried > LOST_AFTER && !process->waits && jobs_taken(process->level == LEVEL_GROUP)) {
-    /* A reaper was killed between taking the job and saying so. */
-    fail_spawn(process, STEP_HELPER, ECANCELED, -1);
+  if (slot < 0 && is_lost(process)) {
+    if (unwanted) fail_spawn(process, STEP_HELPER, ECANCELED, -1);
+    else lose(process, 0);
     return;
   }
-  set_deadline(process, now + HURRY_STEP);
+  if (slot >= 0 && unwanted) kill_hanging(slot);
+  set_deadline(process, slot >= 0 && !unwanted ? process->start_by : now + HURRY_STEP);
 }
 
 static void pass_kill_deadline(struct process *process, int64_t now) {
@@ -178,8 +195,7 @@ void pass_deadlines(int64_t now) {
     set_deadline(process, 0);
     switch ((enum process_state)process->state) {
       case STATE_STARTING:
-        if (!process->cancelled) process->overdue = true;
-        hurry(process, now);
+        look_after_start(process, now);
         break;
       case STATE_STOPPING:
         if (process->grace_end != 0 && process->grace_end <= now) begin_kill(process);

@@ -374,9 +374,19 @@ export class Family {
     return request
   }
 
+  /** The owner closes its socket to the keeper, and ends after the guard. */
+  end(): void {
+    this.#socket.end()
+  }
+
+  /** Lets time pass in which nothing must happen: there is no event to wait for. */
+  nap(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, milliseconds))
+  }
+
   /** Ends the owner's side, unless it has ended, and tells what came of it. */
   async close(): Promise<Report> {
-    this.#socket.end()
+    this.end()
     return this.report()
   }
 

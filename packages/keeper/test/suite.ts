@@ -1,6 +1,6 @@
 /** What the tests of a running keeper have in common: which builds of it, as which users, and that nothing is left of any. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs"
-import { afterEach, describe, expect } from "vitest"
+import { afterAll, describe, expect } from "vitest"
 import { Family, type Options, type Report } from "./driver.ts"
 import * as Tools from "./tools.ts"
 
@@ -17,11 +17,11 @@ export interface Target {
 let started: Array<Family> = []
 const reported = new Set<Family>()
 
-/** Also where a test has failed: the next one must not meet what it left. */
+/** Where a test has failed; tests that run side by side must not close each other's. */
 const closeAll = async (): Promise<void> => {
   const families = started
   started = []
-  for (const family of families) if (!reported.has(family)) await family.close().catch(() => {})
+  await Promise.all(families.filter((family) => !reported.has(family)).map((family) => family.close().catch(() => {})))
 }
 
 const start = async (options: Options): Promise<Family> => {
@@ -77,12 +77,13 @@ const all = (): ReadonlyArray<Target> =>
 export const onTargets = (
   title: string,
   wanted: (target: Target) => boolean,
-  tests: (target: Target) => void
+  tests: (target: Target) => void,
+  options: { readonly concurrent?: boolean } = {}
 ): void => {
-  afterEach(closeAll)
+  afterAll(closeAll)
   for (const each of all().filter(wanted)) {
     const name = `${title}, ${each.name}${Tools.because(each.missing)}`
-    describe.skipIf(each.missing !== undefined)(name, () => tests(each))
+    describe.skipIf(each.missing !== undefined)(name, options, () => tests(each))
   }
 }
 

@@ -215,6 +215,10 @@ export const init = once(() => nativeProgram("init", ["init.c", "owner.c"]))
 /** See `native/probe.c`. */
 export const probe = once(() => nativeProgram("probe", ["probe.c"]))
 
+/** How often a process has gone to sleep so far. */
+export const voluntarySwitches = (pid: number): number =>
+  Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1])
+
 /** As many processes and threads as this user has now, and so many more; counted, for the limit is one of the user. */
 export const processLimit = (more: number): string => {
   const uid = isRoot ? ordinaryUser : process.getuid?.()
