@@ -23,6 +23,7 @@ export const read = async (context: Context): Promise<ReadonlyArray<Measurement>
   const start = (file: string) => Worker.start(file, [context.native.produce])
   const nursery = start("nursery.ts")
   const raw = start("child_process.ts")
+  const rawBesideEffect = start("child_process_beside_effect.ts")
   const spawner = start("nursery_spawner.ts")
   const effect = start("effect.ts")
   const measurements: Array<Measurement> = []
@@ -33,6 +34,7 @@ export const read = async (context: Context): Promise<ReadonlyArray<Measurement>
         work: `${bytes / GB} GB of a child's stdout, written in blocks of ${name}, read in Node`,
         unit: "GB/s",
         rounds: Math.min(context.size.rounds, 5),
+        note: "every 64 MB of buffers make V8 mark its whole heap, and so whatever a program has imported",
         contenders: [
           {
             who: "Nursery, process.stdout as a Stream",
@@ -45,6 +47,10 @@ export const read = async (context: Context): Promise<ReadonlyArray<Measurement>
             measure: gigabytesASecond(raw, "read", bytes, block)
           },
           {
+            who: "the same, in a program that has imported Effect",
+            measure: gigabytesASecond(rawBesideEffect, "read", bytes, block)
+          },
+          {
             who: "Effect ChildProcess on Nursery's spawner",
             measure: gigabytesASecond(spawner, "read", bytes, block)
           },
@@ -53,7 +59,7 @@ export const read = async (context: Context): Promise<ReadonlyArray<Measurement>
       })
     )
   }
-  for (const worker of [nursery, raw, spawner, effect]) await worker.close()
+  for (const worker of [nursery, raw, rawBesideEffect, spawner, effect]) await worker.close()
   return measurements
 }
 

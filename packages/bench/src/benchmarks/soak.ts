@@ -43,11 +43,12 @@ const growth = async (context: Context): Promise<ReadonlyArray<Measurement>> => 
     samples.push(await sample(worker, spawns))
   }
   await worker.close()
-  const table = (work: string, unit: string, value: (sample: Sample) => number): Measurement => ({
+  const reserve = "reapers are kept for the next spawns, as many as ran at once"
+  const table = (work: string, unit: string, value: (sample: Sample) => number, note?: string): Measurement => ({
     id: "P14",
     work,
     unit,
-    note: undefined,
+    note,
     rows: samples
       .filter(({ spawns }) => [0, step, total / 2, total].includes(spawns))
       .map((sample) => ({
@@ -61,8 +62,8 @@ const growth = async (context: Context): Promise<ReadonlyArray<Measurement>> => 
     table("Node after a garbage collection, proportional set size", "kB", ({ node }) => node),
     table("Node after a garbage collection, resident set size", "kB", ({ nodeResident }) => nodeResident),
     table("guard, keeper and reapers together, proportional set size", "kB", ({ helpers }) => helpers),
-    table("open descriptors of Node and all helpers", "", ({ descriptors }) => descriptors),
-    table("processes below Node", "", ({ processes }) => processes)
+    table("open descriptors of Node and all helpers", "", ({ descriptors }) => descriptors, reserve),
+    table("processes below Node", "", ({ processes }) => processes, reserve)
   ]
 }
 
