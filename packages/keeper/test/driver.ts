@@ -358,6 +358,18 @@ export class Family {
     if (answer !== "ok") throw new Error(`${line}: ${answer}`)
   }
 
+  /** Sends LISTEN as number 7, so often or until nothing goes in any more; how often it was. */
+  async flood(count: number): Promise<number> {
+    const from = this.#report.all.length
+    await this.order(`flood ${count}`)
+    return number(await this.#report.find("flooded ", from), 1)
+  }
+
+  /** How many answers of a type there were for an id. */
+  count(id: number, type: F.Answer["type"]): number {
+    return this.#of(id).filter((answer) => answer.type === type).length
+  }
+
   /** All of them at the same moment, from the owner's side of a pid namespace; 0 is the owner. */
   kill(signal: number, ...pids: ReadonlyArray<number>): void {
     this.#orders.write(`kill ${signal} ${pids.join(" ")}\n`)

@@ -41,14 +41,21 @@ static void flood(long count) {
   static const char listen[12] = {0, 0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 0};
   char block[sizeof listen * 1024];
   for (size_t i = 0; i < 1024; i++) memcpy(block + i * sizeof listen, listen, sizeof listen);
+  long sent = 0, all = count * (long)sizeof listen;
   /* Until nothing goes in any more: then the keeper has stopped to read. */
-  for (long sent = 0; sent < count * (long)sizeof listen;) {
-    struct pollfd wait = {request.to, POLLOUT, 0};
-    if (poll(&wait, 1, 300) <= 0) break;
-    ssize_t now_sent = send(request.to, block + sent % (long)sizeof listen, sizeof block - (size_t)(sent % (long)sizeof listen),
-                            MSG_DONTWAIT | MSG_NOSIGNAL);
+  for (struct pollfd wait = {request.to, POLLOUT, 0}; sent < all && poll(&wait, 1, 300) > 0;) {
+    size_t part = (size_t)sent % sizeof listen;
+    ssize_t now_sent = send(request.to, block + part, sizeof block - part, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (now_sent > 0) sent += now_sent;
   }
+  /* The rest of a frame goes out before everything else. */
+  size_t part = (size_t)sent % sizeof listen;
+  if (part > 0) {
+    memcpy(request.bytes, listen + part, sizeof listen - part);
+    request.start = 0;
+    request.end = sizeof listen - part;
+  }
+  dprintf(REPORT, "flooded %ld\n", (sent + (long)sizeof listen - 1) / (long)sizeof listen);
 }
 
 static void kill_all(void) {
