@@ -34,6 +34,8 @@ import type { ExitError, KeeperLost, OutputTooLarge, SpawnError, StreamError, Un
 import type * as Signal from "./Signal.ts"
 import type * as Stdio from "./Stdio.ts"
 
+export { StreamInUse } from "./internal/streams/source.ts"
+
 /**
  * A process that a running one has started, directly or through others.
  */

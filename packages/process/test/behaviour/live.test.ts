@@ -5,11 +5,13 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Command from "../../src/Command.ts"
 import * as ExitStatus from "../../src/ExitStatus.ts"
 import * as Process from "../../src/Process.ts"
+import * as Stage from "../support/stage.ts"
 import { bytes, onEveryWay, sh } from "./setup.ts"
 
 class Words extends Context.Service<Words, ReadonlyArray<string>>()("test/Words") {}
@@ -86,9 +88,11 @@ onEveryWay("live parts", (it) => {
 
   it.effect("a Stream that fails is the failure of success, at once, and never of exit", () =>
     Effect.gen(function* () {
+      const stage = yield* Stage.make
       const process = yield* Process.spawn(
-        sh("trap 'exit 3' TERM; while :; do sleep 0.01; done").pipe(Command.stdin(Stream.fail("broken" as const)))
+        stage.play("hold say up term exit 3").pipe(Command.stdin(Stream.fail("broken" as const)))
       )
+      yield* stage.hears("up")
       expect(yield* Effect.flip(process.success)).toBe("broken")
       expect(yield* process.isRunning).toBe(true)
       yield* process.signal("SIGTERM")
@@ -113,17 +117,27 @@ onEveryWay("live parts", (it) => {
     })
   )
 
-  it.effect("a Stream that goes on is interrupted when the process is gone", () =>
+  it.effect("a Stream that goes on is interrupted when the process is gone, which is no failure", () =>
     Effect.gen(function* () {
       const interrupted = yield* Deferred.make<void>()
       const endless = Stream.never.pipe(Stream.onExit(() => Deferred.succeed(interrupted, undefined)))
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const process = yield* Process.spawn(sh("exit 0").pipe(Command.stdin(endless)))
-          yield* process.success
-        })
-      )
-      expect(yield* Deferred.isDone(interrupted)).toBe(true)
+      const process = yield* Process.spawn(sh("exit 0").pipe(Command.stdin(endless)))
+      yield* process.success
+      yield* Deferred.await(interrupted)
+      expect((yield* process.success).status).toEqual(ExitStatus.exited(0))
+    })
+  )
+
+  it.effect("does not keep a scope that lives on busy", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const command = Command.make("cat", [], { stdin: Stream.make(bytes("x")), stdout: count })
+      const process = yield* Process.spawn(command).pipe(Scope.provide(scope))
+      expect(yield* process.stdout).toBe(1)
+      yield* process.ended
+      yield* Effect.yieldNow
+      expect(scope.state._tag).toBe("Empty")
+      yield* Scope.close(scope, Exit.void)
     })
   )
 })

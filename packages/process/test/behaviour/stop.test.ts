@@ -10,10 +10,13 @@ import * as Command from "../../src/Command.ts"
 import * as ExitStatus from "../../src/ExitStatus.ts"
 import * as Nursery from "../../src/Nursery.ts"
 import * as Process from "../../src/Process.ts"
+import * as Proc from "../support/proc.ts"
 import * as Stage from "../support/stage.ts"
 import { leftOn, leftOpen, onEveryWay, sh } from "./setup.ts"
 
 const soon = Command.stop({ grace: "100 millis" })
+
+const turns = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
 
 onEveryWay("stop", (it, way) => {
   it.effect("sends the stop signal, and tells how the process ended", () =>
@@ -74,6 +77,7 @@ onEveryWay("stop", (it, way) => {
       const stage = yield* Stage.make
       const process = yield* Process.spawn(stage.play("hold say up raise 19 term exit 4"))
       yield* stage.hears("up")
+      while (Proc.entryOf(process.pid)?.state !== "T") yield* turns
       expect((yield* process.stop()).status).toEqual(ExitStatus.exited(4))
     })
   )
@@ -195,7 +199,6 @@ onEveryWay("a scope", (it, way) => {
 
 onEveryWay("an interrupted spawn", (it, way) => {
   // After so many turns of the scheduler or of the event loop: before it is asked for, on the way, started, handed over.
-  const turns = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
   for (const [what, step] of [
     ["turns of the scheduler", Effect.yieldNow],
     ["turns of the event loop", turns]

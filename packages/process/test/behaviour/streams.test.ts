@@ -132,9 +132,8 @@ onEveryWay("streams", (it, way) => {
       const process = yield* Process.spawn(Command.make("yes", [], { stdout: "pipe", stderr: "null" }))
       yield* Stream.runDrain(Stream.take(process.stdout, 1))
       // A socket that is closed with bytes in it is ECONNRESET for the writer.
-      expect((yield* process.exit).status).toEqual(
-        way.lacks.has("realPipes") ? ExitStatus.exited(1) : ExitStatus.signaled("SIGPIPE")
-      )
+      const statuses = [ExitStatus.signaled("SIGPIPE"), ...(way.lacks.has("realPipes") ? [ExitStatus.exited(1)] : [])]
+      expect(statuses).toContainEqual((yield* process.exit).status)
     })
   )
 

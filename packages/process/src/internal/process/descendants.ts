@@ -4,7 +4,8 @@
  * @internal
  */
 
-import * as Fs from "node:fs/promises"
+import { existsSync } from "node:fs"
+import { readdir } from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import { parseStat, readText, type Stat } from "./procfs.ts"
 
@@ -28,11 +29,11 @@ export const read = Effect.fnUntraced(function* (
   isShared: boolean
 ): Effect.fn.Return<ReadonlyArray<Descendant>> {
   const uptime = (Number.parseFloat((yield* readText("/proc/uptime")) ?? "") || 0) * 1000
-  const found: Array<Descendant> = []
+  const all: Array<Descendant> = []
   const seen = new Set([leader])
   const visit = (stat: Stat) => {
     seen.add(stat.pid)
-    found.push({ pid: stat.pid, name: stat.name, parent: stat.parent, age: Math.max(0, uptime - stat.startTime) })
+    all.push({ pid: stat.pid, name: stat.name, parent: stat.parent, age: Math.max(0, uptime - stat.startTime) })
     return stat.pid
   }
   let level = [leader]
@@ -47,7 +48,7 @@ export const read = Effect.fnUntraced(function* (
     const fresh = children.flat().filter((pid) => !seen.has(pid))
     level = (yield* statsOf(fresh)).map(visit)
   }
-  return found
+  return all
 })
 
 const statsOf = (pids: ReadonlyArray<number>): Effect.Effect<ReadonlyArray<Stat>> =>
@@ -61,9 +62,12 @@ const statsOf = (pids: ReadonlyArray<number>): Effect.Effect<ReadonlyArray<Stat>
       })
   )
 
-/** Children belong to the thread that started them. */
-const childrenOf = Effect.fnUntraced(function* (pid: number): Effect.fn.Return<ReadonlyArray<number>> {
-  const threads = yield* Effect.promise(() => Fs.readdir(`/proc/${pid}/task`).catch(() => []))
+/** Children belong to the thread that started them. Kernels without CONFIG_PROC_CHILDREN do not list them. */
+const childrenOf = (pid: number): Effect.Effect<ReadonlyArray<number>> =>
+  existsSync("/proc/thread-self/children") ? listed(pid) : found(pid)
+
+const listed = Effect.fnUntraced(function* (pid: number): Effect.fn.Return<ReadonlyArray<number>> {
+  const threads = yield* entriesOf(`/proc/${pid}/task`)
   const lists = yield* Effect.forEach(threads, (thread) => readText(`/proc/${pid}/task/${thread}/children`))
   return lists.flatMap((list) =>
     (list ?? "")
@@ -72,3 +76,12 @@ const childrenOf = Effect.fnUntraced(function* (pid: number): Effect.fn.Return<R
       .map(Number)
   )
 })
+
+/** By asking every process for its parent. */
+export const found = Effect.fnUntraced(function* (pid: number): Effect.fn.Return<ReadonlyArray<number>> {
+  const pids = (yield* entriesOf("/proc")).filter((entry) => /^[0-9]+$/.test(entry)).map(Number)
+  return (yield* statsOf(pids)).filter((stat) => stat.parent === pid).map((stat) => stat.pid)
+})
+
+const entriesOf = (folder: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.promise(() => readdir(folder).catch((): ReadonlyArray<string> => []))

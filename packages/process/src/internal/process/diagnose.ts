@@ -12,10 +12,10 @@ import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Command from "../../Command.ts"
 import * as Reason from "../../ProcessError.ts"
-import type { FdRequest, SpawnFailure } from "../backend.ts"
+import type { FdRequest, SpawnFailure, SpawnRequest } from "../backend.ts"
 import * as Errno from "../errno.ts"
 import * as Binary from "./binary.ts"
-import type { Plan } from "./request.ts"
+import { directoryOf, type Plan } from "./request.ts"
 
 /** What failed to start. The drop-in spawner has no more of a plan than this. */
 export type Attempt = Pick<Plan, "command" | "request">
@@ -55,16 +55,19 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
     case "descriptor":
       return descriptor(plan, failure.target, errno)
     case "cwd":
-      return new Reason.WorkingDirectory({ path: plan.request.cwd || process.cwd(), errno })
+      return new Reason.WorkingDirectory({ path: directoryOf(plan.request), errno })
     case "credentials":
       return new Reason.Credentials({ errno })
     case "exec":
       return exec(plan, errno)
     case "request":
+      return errno === "E2BIG"
+        ? tooLarge(plan)
+        : new Reason.InvalidArgument({ option: "command", problem: `was refused: ${Errno.describe(errno)}` })
     case "helper":
     case "fork":
     case "session":
-      return errno === "E2BIG" ? tooLarge(plan) : new Reason.ResourcesExhausted({ errno })
+      return new Reason.ResourcesExhausted({ errno })
   }
 }
 
@@ -111,31 +114,39 @@ const inheritedSize = (): number =>
 
 const exec = async (plan: Attempt, errno: string): Promise<Reason.SpawnReason> => {
   if (errno === "E2BIG") return tooLarge(plan)
-  const { program, cwd, searchPath } = plan.request
-  const directory = cwd || process.cwd()
-  const inDirectory = await Binary.accessible(directory)
-  if (inDirectory !== undefined) return new Reason.WorkingDirectory({ path: directory, errno: inDirectory })
-  const candidates = program.includes("/")
-    ? [Path.resolve(directory, program)]
-    : searchPath.split(":").map((entry) => Path.resolve(directory, entry, program))
+  const directory = directoryOf(plan.request)
+  const unreachable = await Binary.accessible(directory)
+  if (unreachable !== undefined) return new Reason.WorkingDirectory({ path: directory, errno: unreachable })
+  const candidates = candidatesOf(plan.request, directory)
   const found: Array<string> = []
   for (const path of candidates) if (await exists(path)) found.push(path)
   for (const path of found) {
     const problem = await Binary.problemOf(path, errno)
     if (problem !== undefined) return problem
   }
-  const [path] = found
-  if (path !== undefined) {
-    return errno === "EACCES" || errno === "EPERM"
-      ? new Reason.PermissionDenied({ path })
-      : errno === "ENOENT"
-        ? notFound(plan)
-        : new Reason.NotExecutable({ path, problem: "format" })
-  }
-  if (errno === "EACCES" && program.includes("/"))
-    return new Reason.PermissionDenied({ path: Path.resolve(directory, program) })
-  return notFound(plan)
+  return unexplained(plan, errno, found[0] ?? candidates[0] ?? plan.request.program)
 }
+
+/** What an error number says of a program in whose file nothing wrong can be seen. */
+const unexplained = (plan: Attempt, errno: string, path: string): Reason.SpawnReason => {
+  switch (errno) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return notFound(plan)
+    case "EACCES":
+    case "EPERM":
+      return new Reason.PermissionDenied({ path })
+    case "ENOEXEC":
+      return new Reason.NotExecutable({ path, problem: "format" })
+    default:
+      return new Reason.InvalidArgument({ option: "program", problem: `cannot be executed: ${Errno.describe(errno)}` })
+  }
+}
+
+const candidatesOf = ({ program, searchPath }: SpawnRequest, directory: string): ReadonlyArray<string> =>
+  program.includes("/")
+    ? [Path.resolve(directory, program)]
+    : searchPath.split(":").map((entry) => Path.resolve(directory, entry, program))
 
 const notFound = (plan: Attempt): Reason.SpawnReason => {
   const { program, searchPath } = plan.request

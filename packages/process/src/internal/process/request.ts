@@ -144,7 +144,19 @@ const searchPathOf = (command: Command.Command): string => {
   return process.env["PATH"] ?? defaultPath
 }
 
-const cwdOf = (command: Command.Command): string => (command.cwd === undefined ? "" : Path.resolve(command.cwd))
+const cwdOf = (command: Command.Command): string => (command.cwd === undefined ? "" : absolute(command.cwd))
+
+/** The directory of this program may have been removed: a relative path leads nowhere then, and the backend says so. */
+const absolute = (path: string): string => {
+  try {
+    return Path.resolve(path)
+  } catch {
+    return path
+  }
+}
+
+/** The directory that a process is started in, for errors and spans. */
+export const directoryOf = ({ cwd }: SpawnRequest): string => (cwd === "" ? absolute(".") : cwd)
 
 /** A stop policy as the backend takes it. What is left of the tree gets the same time as the leader. */
 export const stopOf = (policy: Command.StopPolicy): StopPolicy => {
@@ -168,7 +180,7 @@ const descriptorOf = (target: number, option: Stdio.Descriptor): FdRequest => {
   if (option === "pipe-in" || Stream.isStream(option)) return { target, kind: "pipeIn" }
   if (option === "pipe") return { target, kind: target === 0 ? "pipeIn" : "pipeOut" }
   if (!Stdio.isFile(option)) return { target, kind: "pipeOut" }
-  return { target, kind: "file", path: Path.resolve(option.path), mode: modes[option._tag] }
+  return { target, kind: "file", path: absolute(option.path), mode: modes[option._tag] }
 }
 
 const modes = { Read: "read", Truncate: "truncate", Append: "append" } as const

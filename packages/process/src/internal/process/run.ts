@@ -46,8 +46,10 @@ export class Run implements Observer {
   readonly sources = new Map<number, Source<StreamError>>()
   readonly targets = new Map<number, Target<StreamError>>()
   /** Fibers that write Streams to the process and read its output into Sinks. */
-  readonly pumps: Array<Fiber.Fiber<unknown, unknown>> = []
+  readonly #pumps: Array<Fiber.Fiber<unknown, unknown>> = []
   readonly consumers = new Map<number, Fiber.Fiber<unknown, unknown>>()
+  /** How many of these run. */
+  #busy = 0
   readonly tail: Tail | undefined
   watcher: Watcher | undefined
   readonly #nursery: NurseryInternal
@@ -104,6 +106,26 @@ export class Run implements Observer {
     this.#ticket?.signal(signal, reach, done)
   }
 
+  /** A fiber that writes a Stream to the process. */
+  addPump(fiber: Fiber.Fiber<unknown, unknown>): void {
+    this.#pumps.push(fiber)
+    this.#watch(fiber)
+  }
+
+  /** A fiber that reads a descriptor of the process into a Sink. */
+  addConsumer(target: number, fiber: Fiber.Fiber<unknown, unknown>): void {
+    this.consumers.set(target, fiber)
+    this.#watch(fiber)
+  }
+
+  #watch(fiber: Fiber.Fiber<unknown, unknown>): void {
+    this.#busy++
+    fiber.addObserver(() => {
+      this.#busy--
+      this.#detach()
+    })
+  }
+
   /** Called when the exit is known, or will never be. */
   onExit(callback: () => void): void {
     if (Deferred.isDoneUnsafe(this.exit)) callback()
@@ -122,7 +144,7 @@ export class Run implements Observer {
   /** The finalizer of the scope. */
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     if (this.#state === "new") this.#state = "ended"
-    if (this.isEnded && this.pumps.length === 0 && this.consumers.size === 0) {
+    if (this.isEnded && this.#busy === 0) {
       this.#closeEnds()
       return Effect.void
     }
@@ -193,6 +215,7 @@ export class Run implements Observer {
   ended(): void {
     this.#state = "ended"
     for (const target of this.targets.values()) target.close()
+    for (const pump of this.#pumps) pump.interruptUnsafe()
     if (this.#live !== undefined) this.#nursery.registry.ended(this.#live)
     Deferred.doneUnsafe(this.end, Exit.void)
     if (this.#exit !== undefined) this.#exitIs(Exit.succeed(this.#exit))
@@ -270,15 +293,15 @@ export class Run implements Observer {
    */
   #release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     const closeEnds = Effect.sync(() => this.#closeEnds())
-    if (this.pumps.length === 0 && this.consumers.size === 0) return closeEnds
+    if (this.#busy === 0) return closeEnds
     const consumers = this.consumers.values()
     const finished = Exit.isSuccess(exit) ? Fiber.awaitAll(consumers) : Fiber.interruptAll(consumers)
-    return Effect.andThen(Effect.andThen(Fiber.interruptAll(this.pumps), finished), closeEnds)
+    return Effect.andThen(Effect.andThen(Fiber.interruptAll(this.#pumps), finished), closeEnds)
   }
 
   /** A scope may live long and start many: what has ended, and has nothing left to read, does not stay in it. */
   #detach(): void {
-    if (!this.isEnded || this.pumps.length > 0 || this.consumers.size > 0) return
+    if (!this.isEnded || this.#busy > 0) return
     for (const source of this.sources.values()) if (source.isOpen) return
     // The finalizer has nothing to do any more, so what it would do is not run.
     Scope.closeUnsafe(this.#scope, Exit.void)

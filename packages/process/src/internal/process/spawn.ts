@@ -93,16 +93,15 @@ const pump = (run: Run, target: number, stream: Stream.Stream<Uint8Array, unknow
     Effect.forkDetach(
       Effect.onExit(write, (exit) =>
         Effect.sync(() => {
-          // A process that does not read on is no failure of the Stream.
-          if (Exit.isFailure(exit) && !writer.isCauseOf(exit.cause))
+          // A process that does not read on, or that has ended, is no failure of the Stream.
+          if (Exit.isFailure(exit) && !run.isEnded && !writer.isCauseOf(exit.cause)) {
             Deferred.doneUnsafe(failure, Exit.failCause(exit.cause))
+          }
         })
       ),
       { startImmediately: true }
     ),
-    (fiber) => {
-      run.pumps.push(fiber)
-    }
+    (fiber) => run.addPump(fiber)
   )
 }
 
@@ -113,9 +112,9 @@ const consume = (
 ): Effect.Effect<void> => {
   const source = run.sources.get(target)
   if (source === undefined) return Effect.void
-  return Effect.map(Effect.forkDetach(Stream.run(source.stream, sink), { startImmediately: true }), (fiber) => {
-    run.consumers.set(target, fiber)
-  })
+  return Effect.map(Effect.forkDetach(Stream.run(source.stream, sink), { startImmediately: true }), (fiber) =>
+    run.addConsumer(target, fiber)
+  )
 }
 
 // The requirements of the Streams and Sinks of a command are those of `Process.spawn`, whose fiber has them; their types are not

@@ -12,7 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import type { Command } from "../../Command.ts"
 import * as ExitStatus from "../../ExitStatus.ts"
-import type { Plan } from "./request.ts"
+import { directoryOf, type Plan } from "./request.ts"
 import type { Watcher } from "./run.ts"
 
 /** Whether somebody gets the spans: the native tracer, which is there by default, keeps them to itself. */
@@ -25,7 +25,7 @@ export const watch = (fiber: Fiber.Fiber<unknown, unknown>, plan: Plan): Effect.
   const attributes = {
     "process.executable.name": name,
     "process.command_args": wordsOf(command),
-    "process.working_directory": request.cwd || process.cwd()
+    "process.working_directory": directoryOf(request)
   }
   return Effect.map(
     Effect.makeSpan(name, { kind: "client", attributes }),
