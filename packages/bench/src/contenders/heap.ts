@@ -12,5 +12,8 @@ export const keepHeap = (): void => {
   const shared = {}
   while (kept.length * slots * 8 < bytes) kept.push(new Array<object>(slots).fill(shared))
   // All of it moves to the old generation now, not while something is measured.
-  if (bytes > 0) globalThis.gc?.()
+  if (bytes === 0) return
+  globalThis.gc?.()
+  const used = process.memoryUsage().heapUsed
+  if (used < bytes) throw new Error(`the heap has ${used} instead of ${bytes} bytes`)
 }

@@ -1,5 +1,5 @@
-/** The least that a program with a nursery does: the keeper has answered, and ends again. */
-import * as Nursery from "@nursery/process/Nursery"
+/** The whole package, imported; then the keeper has answered, and ends again. */
+import { Nursery } from "@nursery/process"
 import * as Effect from "effect/Effect"
 
 await Effect.runPromise(
