@@ -1,4 +1,5 @@
 /** The bytes between this program and a process. */
+import { createHash } from "node:crypto"
 import { expect } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -57,6 +58,35 @@ onEveryWay("streams", (it, way) => {
       const process = yield* Process.spawn(stage.play("flood 50000000").pipe(Command.stdout("pipe")))
       expect(yield* size(process.stdout)).toBe(50_000_000)
       yield* process.success
+    })
+  )
+
+  it.effect("may lend their chunks to consumers that take their time, and those that do not", () =>
+    Effect.gen(function* () {
+      const expected = createHash("sha256")
+      for (let i = 1; i <= 300_000; i++) expected.update(`${i}\n`)
+      const digest = expected.digest("hex")
+      for (const wait of [
+        Effect.void,
+        Effect.yieldNow,
+        Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+      ]) {
+        const process = yield* Process.spawn(Command.make("seq", ["300000"], { stdout: "pipe" }))
+        const hash = createHash("sha256")
+        yield* Process.lend(process.stdout).pipe(
+          Stream.runForEach((chunk) =>
+            Effect.andThen(
+              wait,
+              Effect.sync(() => hash.update(chunk))
+            )
+          )
+        )
+        expect(hash.digest("hex")).toBe(digest)
+        const again = yield* Effect.exit(Stream.runDrain(process.stdout))
+        expect(Exit.isFailure(again)).toBe(true)
+      }
+      const own = Stream.make(bytes("x"))
+      expect(Process.lend(own)).toBe(own)
     })
   )
 

@@ -53,12 +53,22 @@ export interface Collector {
   readonly end: (errno: string | undefined) => void
 }
 
+/** The sources of streams, for those who have a stream only. */
+const sources = new WeakMap<object, { readonly lent: object }>()
+
+/** The stream of a source in the form that lends its chunks; any other stream as it is. */
+export const lend = <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> => {
+  const lent = sources.get(stream)?.lent
+  // The two streams of a source have one type.
+  return lent === undefined ? stream : (lent as Stream.Stream<A, E, R>)
+}
+
 type Chunks = readonly [Uint8Array, ...Array<Uint8Array>]
 
 /** How far the reading runs ahead of a slow consumer. */
 const highWater = 256 * 1024
 
-// Where `readNow` reads to; its bytes are copied, or consumed before it returns.
+// Where `readNow` reads to, for all sources; its bytes are copied, or consumed before it returns.
 const scratch = new Uint8Array(64 * 1024)
 
 export class Source<E> {
@@ -70,6 +80,7 @@ export class Source<E> {
   #waiter: ((effect: Pull.Pull<Chunks, E>) => void) | undefined
   #collector: Collector | undefined
   #claimed = false
+  #lends = false
   /** `undefined`: open; else how the stream ends after the chunks that are left. */
   #end: Pull.Pull<never, E> | undefined
   #closed = false
@@ -81,9 +92,20 @@ export class Source<E> {
     this.#options = options
     this.#flow =
       typeof options.handle === "number" ? new PipeFlow(options.handle, this) : new SocketFlow(options.handle, this)
-    this.stream = Stream.fromChannel(
+    this.stream = this.#streamOf(false)
+    sources.set(this.stream, this)
+  }
+
+  /** The same stream, whose chunks are good until the next pull: their memory is used again. */
+  get lent(): Stream.Stream<Uint8Array, E> {
+    return this.#streamOf(true)
+  }
+
+  #streamOf(lends: boolean): Stream.Stream<Uint8Array, E> {
+    return Stream.fromChannel(
       Channel.fromTransform((_, scope) => {
         this.#claim()
+        this.#lends = lends
         return Effect.as(
           Scope.addFinalizer(
             scope,
@@ -111,7 +133,7 @@ export class Source<E> {
 
   /** Whether the consumer gets bytes that it may keep. */
   get keeps(): boolean {
-    return this.#collector === undefined || this.#collector.keeps
+    return this.#collector === undefined ? !this.#lends : this.#collector.keeps
   }
 
   /** Consumes all bytes by a function, from now on. */
@@ -136,7 +158,7 @@ export class Source<E> {
       else {
         count += outcome
         const chunk = scratch.subarray(0, outcome)
-        this.bytes(this.keeps ? chunk.slice() : chunk)
+        this.bytes(this.#collector?.keeps === false ? chunk : chunk.slice())
       }
     }
     return this.#end !== undefined
@@ -172,10 +194,11 @@ export class Source<E> {
       this.#waiter = undefined
       waiter(Effect.succeed([chunk]))
     } else {
-      this.#chunks.push(chunk)
+      this.#chunks.push(this.#lends ? chunk.slice() : chunk)
       this.#bytes += chunk.length
     }
-    if (this.#waiter !== undefined || this.#bytes < highWater) return true
+    // A consumer that has not come back for more still uses what it was lent.
+    if (this.#waiter !== undefined || (!this.#lends && this.#bytes < highWater)) return true
     this.#held = true
     return false
   }

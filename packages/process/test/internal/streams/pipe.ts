@@ -1,6 +1,6 @@
 /** A pipe of this program's own, both ends nonblocking. */
 import { execFileSync } from "node:child_process"
-import { closeSync, constants, openSync, readSync, rmSync, writeSync } from "node:fs"
+import { closeSync, constants, openSync, readdirSync, readFileSync, readSync, rmSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -66,8 +66,13 @@ export const turn: Effect.Effect<void> = Effect.callback((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
-/** What holds the event loop open or has it look after something, once what was closed before has left it. */
-export const resources: Effect.Effect<ReadonlyArray<string>> = Effect.gen(function* () {
-  for (let i = 0; i < 5; i++) yield* turn
-  return process.getActiveResourcesInfo().sort()
-})
+/** Whether an event loop of this program waits for a descriptor. */
+export const isWatched = (fd: number): boolean =>
+  readdirSync("/proc/self/fdinfo").some((name) => {
+    try {
+      return new RegExp(`^tfd: +${fd} `, "m").test(readFileSync(`/proc/self/fdinfo/${name}`, "utf8"))
+    } catch {
+      // The one that the folder itself was read by.
+      return false
+    }
+  })
