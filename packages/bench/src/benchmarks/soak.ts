@@ -9,6 +9,7 @@ import { Worker } from "../harness/worker.ts"
 
 interface Sample {
   readonly spawns: number
+  readonly heap: number
   readonly node: number
   readonly nodeResident: number
   readonly helpers: number
@@ -17,10 +18,11 @@ interface Sample {
 }
 
 const sample = async (worker: Worker, spawns: number): Promise<Sample> => {
-  await worker.round("collectGarbage")
+  const [heap = 0] = await worker.round("collectGarbage")
   const helpers = Memory.descendants(worker.pid)
   return {
     spawns,
+    heap: heap / 1024,
     node: Memory.proportional(worker.pid),
     nodeResident: Memory.resident(worker.pid),
     helpers: helpers.reduce((sum, pid) => sum + Memory.proportional(pid), 0),
@@ -43,6 +45,7 @@ const growth = async (context: Context): Promise<ReadonlyArray<Measurement>> => 
     samples.push(await sample(worker, spawns))
   }
   await worker.close()
+  const young = "V8 keeps room for new objects, and more of it the more are made, up to a bound of its own"
   const reserve = "reapers are kept for the next spawns, as many as ran at once"
   const table = (work: string, unit: string, value: (sample: Sample) => number, note?: string): Measurement => ({
     id: "P14",
@@ -59,8 +62,9 @@ const growth = async (context: Context): Promise<ReadonlyArray<Measurement>> => 
       }))
   })
   return [
-    table("Node after a garbage collection, proportional set size", "kB", ({ node }) => node),
-    table("Node after a garbage collection, resident set size", "kB", ({ nodeResident }) => nodeResident),
+    table("Node after a garbage collection, what all its objects take", "kB", ({ heap }) => heap),
+    table("Node after a garbage collection, proportional set size", "kB", ({ node }) => node, young),
+    table("Node after a garbage collection, resident set size", "kB", ({ nodeResident }) => nodeResident, young),
     table("guard, keeper and reapers together, proportional set size", "kB", ({ helpers }) => helpers),
     table("open descriptors of Node and all helpers", "", ({ descriptors }) => descriptors, reserve),
     table("processes below Node", "", ({ processes }) => processes, reserve)
