@@ -124,7 +124,7 @@ export type Process<In = unknown, Out = unknown, Err = unknown, Fds = unknown> =
  * ```ts
  * import { Command, Nursery, Process } from "@nursery/process"
  * import * as Effect from "effect/Effect"
- * import type * as Stream from "effect/Stream"
+ * import * as Stream from "effect/Stream"
  * import assert from "node:assert/strict"
  *
  * const program = Effect.gen(function*() {
@@ -176,7 +176,7 @@ const handleOf = <In, Out, Err, Fds>(run: Run): Process<In, Out, Err, Fds> => {
  * ```ts
  * import { Command, Nursery, Process } from "@nursery/process"
  * import * as Effect from "effect/Effect"
- * import type * as Stream from "effect/Stream"
+ * import * as Stream from "effect/Stream"
  * import assert from "node:assert/strict"
  * import { createHash } from "node:crypto"
  *
@@ -221,7 +221,7 @@ export type OnEnd = "interrupt" | "ignore"
  * import * as Context from "effect/Context"
  * import * as Effect from "effect/Effect"
  * import * as Layer from "effect/Layer"
- * import type * as Stream from "effect/Stream"
+ * import * as Stream from "effect/Stream"
  * import assert from "node:assert/strict"
  *
  * class Database extends Context.Service<Database, { readonly port: number }>()("app/Database") {
