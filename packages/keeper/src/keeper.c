@@ -98,8 +98,8 @@ void set_deadline(struct process *process, int64_t deadline) {
 
 bool watch(int descriptor, uint32_t events) {
   struct epoll_event event = {.events = events, .data.fd = descriptor};
-  return epoll_ctl(keeper->poll, EPOLL_CTL_ADD, descriptor, &event) == 0 ||
-         epoll_ctl(keeper->poll, EPOLL_CTL_MOD, descriptor, &event) == 0;
+  if (epoll_ctl(keeper->poll, EPOLL_CTL_ADD, descriptor, &event) == 0) return true;
+  return errno == EEXIST && epoll_ctl(keeper->poll, EPOLL_CTL_MOD, descriptor, &event) == 0;
 }
 
 /* Before every close: epoll would go on reporting a descriptor that a fork still holds. */

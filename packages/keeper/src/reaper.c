@@ -146,6 +146,8 @@ enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan) {
   ssize_t got;
   do got = recvmsg(reaper->jobs, &message, MSG_CMSG_CLOEXEC);
   while (got < 0 && errno == EINTR);
+  /* Not the end of the socket: as one that was killed it is missed and replaced. */
+  if (got < 0) _exit(1);
   if (got < (ssize_t)sizeof(struct job)) return 0;
   const struct job *job = (const struct job *)(const void *)in_place.job;
   /* Before anything else: if this reaper is killed now, the keeper can tell whose job dies with it. */

@@ -18,13 +18,14 @@ let started: Array<Family> = []
 const reported = new Set<Family>()
 
 /** Where a test has failed; tests that run side by side must not close each other's. */
-const closeAll = async (): Promise<void> => {
+export const closeAll = async (): Promise<void> => {
   const families = started
   started = []
   await Promise.all(families.filter((family) => !reported.has(family)).map((family) => family.close().catch(() => {})))
 }
 
-const start = async (options: Options): Promise<Family> => {
+/** Also for tests without targets, which then have to call `closeAll` at their end. */
+export const start = async (options: Options): Promise<Family> => {
   const family = await Family.start(options)
   started.push(family)
   return family
@@ -145,7 +146,10 @@ export const childrenOf = (pid: number): ReadonlyArray<number> =>
     .map(Number)
     .filter((each) => parentOf(each) === pid)
 
-/** Asks again until it is so, for what the kernel tells nobody; the test's own time limit ends it. */
+/** Asks again until it is so, for what the kernel tells nobody. */
 export const until = async (holds: () => boolean): Promise<void> => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2))
+  for (const end = performance.now() + 20_000; !holds(); ) {
+    if (performance.now() > end) throw new Error(`not within 20 seconds: ${holds}`)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
 }

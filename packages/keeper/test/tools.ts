@@ -245,20 +245,21 @@ export const sanitizer = once((): Missing | undefined => {
   return problem === undefined ? undefined : new Missing(problem)
 })
 
-const checkedKeeper = (name: string, extra: ReadonlyArray<string>): string | Missing => {
+const inNative = (name: string): string => join(testFolder, "native", name)
+
+const checkedKeeper = (name: string, flags: ReadonlyArray<string>, files: ReadonlyArray<string>): string | Missing => {
   const missing = sanitizer()
-  if (missing !== undefined || cc === undefined) return missing ?? new Missing("no C compiler")
-  return compile(name, cc, [...sanitizedFlags, ...extra, "-DNURSERY_PLAIN_FORK"], keeperSources())
+  if (missing !== undefined) return missing
+  const all = [...keeperSources(), inNative("leaks.c"), ...files]
+  return compile(name, compiler(), [...sanitizedFlags, ...flags, "-Wl,--wrap=_exit", "-DNURSERY_PLAIN_FORK"], all)
 }
 
 /** Every access of memory, every leak and all undefined behaviour is an error. */
-export const sanitizedKeeper = once(() => checkedKeeper("keeper-sanitized", ["-Wl,--wrap=_exit", leakCheck]))
+export const sanitizedKeeper = once(() => checkedKeeper("keeper-sanitized", [], []))
 
-const leakCheck = join(testFolder, "native", "leaks.c")
-
-/** Its system calls can be made to fail: see `native/faults.h`. */
+/** The same, and its system calls can be made to fail. */
 export const faultyKeeper = once(() =>
-  checkedKeeper("keeper-faulty", ["-include", join(testFolder, "native", "faults.h"), "-Wl,--wrap=_exit", leakCheck])
+  checkedKeeper("keeper-faulty", ["-include", inNative("faults.h")], [inNative("faults.c")])
 )
 
 export const arm64Keeper = once((): { readonly path: string; readonly emulator: string } | Missing => {
