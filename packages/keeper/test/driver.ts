@@ -263,6 +263,11 @@ export class Family {
     if (!this.#isClosed) this.#socket.write(bytes)
   }
 
+  /** Bytes that have not left this process yet. */
+  get unsent(): number {
+    return this.#socket.writableLength
+  }
+
   spawn(spawn: F.Spawn): Spawned {
     const id = this.nextId()
     this.send(F.Request.spawn, id, F.spawn(spawn))

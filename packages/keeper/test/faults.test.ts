@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
 import type { Family } from "./driver.ts"
 import * as F from "./frames.ts"
-import { childrenOf, closeAll, descriptorsOf, expectNothingAlive, start, until } from "./suite.ts"
+import { childrenOf, closeAll, descriptorsOf, expectNothingAlive, start, stateOf, until } from "./suite.ts"
 import * as Tools from "./tools.ts"
 
 const { EAGAIN, EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC } = constants.errno
@@ -169,6 +169,32 @@ describe.skipIf(keeper === undefined)(`a call that fails${Tools.because(missing)
     faults.close()
     expect(hits).toBeGreaterThan(0)
   })
+
+  it.each([F.Level.tree, F.Level.group])(
+    "fork: a job whose reaper was killed is failed when there is no other, level %i",
+    async (level) => {
+      const faults = new Faults()
+      const family = await start({ keeper: keeper ?? "", hello: { reapers: 0 }, env: { NURSERY_FAULTS: faults.path } })
+      await family.probe([], { level }).exited()
+      await family.settled()
+      // The keeper finds the request before it hears of the death, and sends the job to nobody.
+      const [reaper = 0] = childrenOf(family.keeper)
+      process.kill(family.keeper, 19)
+      await until(() => stateOf(family.keeper) === "T")
+      const child = family.probe(["exit", "1"], { level })
+      await until(() => family.unsent === 0)
+      await family.order("umask 022")
+      faults.arm(7, 1, EAGAIN)
+      process.kill(reaper, 9)
+      process.kill(family.keeper, 18)
+      expect(await child.failed()).toMatchObject({ step: F.Step.helper, errno: EAGAIN })
+      expect(faults.disarm()).toBe(true)
+      expect(await family.probe(["exit", "1"], { level }).exited()).toMatchObject({ status: 1 << 8 })
+      faults.close()
+      family.end()
+      await expectNothingAlive(family)
+    }
+  )
 
   it.each([
     ["socket", 16, EMFILE],
