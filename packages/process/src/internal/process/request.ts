@@ -138,6 +138,8 @@ const argvOf = (command: Command.Command): readonly [program: string, argv: Read
 }
 
 const searchPathOf = (command: Command.Command): string => {
+  // A path is not searched for, and reading an environment costs more than one would think.
+  if (command.shell === false ? command.program.includes("/") : command.shell === true) return ""
   const own = command.env["PATH"]
   if (own !== undefined) return reveal(own)
   if (command.clearEnv || "PATH" in command.env) return defaultPath
