@@ -39,6 +39,7 @@ const elf = (loader: string): Buffer => {
 interface Case {
   readonly name: string
   readonly command: (folder: string) => Command.Plain
+  readonly step?: string
   readonly reason: object
   readonly message: RegExp
   readonly lacks?: Promised
@@ -117,12 +118,14 @@ const cases: ReadonlyArray<Case> = [
   {
     name: "a working directory that is not there",
     command: (folder) => sh("true").pipe(Command.cwd(`${folder}/nothing`)),
+    step: "cwd",
     reason: { _tag: "WorkingDirectory", errno: "ENOENT" },
     message: /working directory .*\/nothing/
   },
   {
     name: "a working directory that is a file",
     command: (folder) => sh("true").pipe(Command.cwd(program(`${folder}/file`, ""))),
+    step: "cwd",
     reason: { _tag: "WorkingDirectory", errno: "ENOTDIR" },
     message: /not a directory/
   },
@@ -207,14 +210,14 @@ const cases: ReadonlyArray<Case> = [
 ]
 
 onEveryWay("a command that cannot be started", (it, way) => {
-  for (const { name, command, reason, message, lacks } of cases) {
+  for (const { name, command, step, reason, message, lacks } of cases) {
     const skipped = lacks !== undefined && way.lacks.has(lacks)
     it.effect.skipIf(skipped)(`${name}: says so, and leaves nothing`, () =>
       Effect.gen(function* () {
         const stage = yield* Stage.make
         const attempt = Effect.flip(Process.exitStatus(command(stage.folder)))
         const error = yield* attempt
-        expect(error).toMatchObject({ _tag: "SpawnError", reason })
+        expect(error).toMatchObject({ _tag: "SpawnError", reason, ...(step === undefined ? undefined : { step }) })
         expect(error.message).toMatch(message)
         expect(yield* leftOpen(attempt)).toEqual([])
         expect(yield* Nursery.processes).toEqual([])

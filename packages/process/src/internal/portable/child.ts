@@ -6,6 +6,7 @@
 import * as ChildProcess from "node:child_process"
 import type { Observer, OpenedFd, RawUsage, Reach, SpawnRequest, Step, StopPolicy, Ticket } from "../backend.ts"
 import * as Errno from "../errno.ts"
+import { accessible } from "../process/binary.ts"
 import { errnoOf } from "../streams/descriptor.ts"
 import { type Files, openFiles } from "./files.ts"
 import * as Group from "./group.ts"
@@ -158,12 +159,12 @@ export class Child implements Ticket {
     })()
     // What Node throws instead of emitting (E2BIG, ENOMEM) has no step either: exec is the likeliest.
     if (typeof child === "string") {
-      this.#failLater("exec", Errno.toNumber(child) ?? errno.EIO)
+      this.#failExec(child)
       return
     }
     this.#child = child
     child.on("error", (cause) => {
-      if (this.#state === "pending") this.#fail("exec", Errno.toNumber(errnoOf(cause)) ?? errno.EIO)
+      if (this.#state === "pending") this.#failExec(errnoOf(cause))
     })
     if (child.pid === undefined) return
     child.on("exit", (code, signal) => this.#exited(waitStatus(code, signal)))
@@ -255,6 +256,15 @@ export class Child implements Ticket {
     for (const callback of this.#gone) callback()
   }
 
+  /** Node says no step: what looks like the program's fault may be the working directory's. */
+  #failExec(name: string): void {
+    const exec = Errno.toNumber(name) ?? errno.EIO
+    cwdProblem(this.request.cwd, (cwd) => {
+      if (cwd === undefined) this.#fail("exec", exec)
+      else this.#fail("cwd", Errno.toNumber(cwd) ?? exec)
+    })
+  }
+
   #failLater(step: Step, number: number, target = -1): void {
     setImmediate(() => this.#fail(step, number, target))
   }
@@ -280,6 +290,14 @@ const killNow: StopPolicy = { signal: 0, reach: "tree", grace: 0, linger: 0 }
 const isHarsher = (next: StopPolicy, current: StopPolicy): boolean =>
   current.signal !== 0 &&
   (next.signal === 0 || (next.grace ?? Number.POSITIVE_INFINITY) < (current.grace ?? Number.POSITIVE_INFINITY))
+
+/** Tells in a later turn of the event loop why a directory cannot be entered, `undefined` where it can. */
+const cwdProblem = (path: string, done: (errno: string | undefined) => void): void => {
+  if (path === "") setImmediate(done, undefined)
+  else {
+    accessible(path).then(done, () => done(undefined))
+  }
+}
 
 const environment = (clear: boolean, changes: SpawnRequest["env"]): NodeJS.ProcessEnv => {
   const env: NodeJS.ProcessEnv = clear ? {} : { ...process.env }

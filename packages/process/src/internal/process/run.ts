@@ -36,8 +36,6 @@ export class Run implements Observer {
   readonly plan: Plan
   pid = 0
   helper = 0
-  /** Milliseconds of `performance.now()`. */
-  startedAt = 0
   readonly exit = Deferred.makeUnsafe<ExitStatus.ProcessExit, KeeperLost>()
   /** Nothing of the tree is left. */
   readonly end = Deferred.makeUnsafe<void>()
@@ -149,7 +147,10 @@ export class Run implements Observer {
       return Effect.void
     }
     if (this.#state === "pending") return this.#cancel()
-    return Effect.andThen(Effect.ignore(this.stop(this.plan.request.stop)), this.#release(exit))
+    return Effect.andThen(
+      Effect.ignore(this.stop(this.plan.request.stop)),
+      Effect.suspend(() => this.#release(exit))
+    )
   }
 
   /** For a spawn that is not wanted any more: whatever its state, nothing is left of it afterwards. */
@@ -169,7 +170,6 @@ export class Run implements Observer {
   started(pid: number, helper: number, fds: ReadonlyArray<OpenedFd>): void {
     this.pid = pid
     this.helper = helper
-    this.startedAt = performance.now()
     this.#state = "running"
     for (const fd of fds) this.#open(fd)
     this.#live = this.#nursery.registry.started({
@@ -187,6 +187,7 @@ export class Run implements Observer {
     this.#state = "ended"
     this.#wake()
     if (this.#canceled) {
+      this.watcher?.exited(Exit.interrupt())
       this.#resumeWith(Effect.interrupt)
       this.#detach()
       return
@@ -288,14 +289,14 @@ export class Run implements Observer {
   }
 
   /**
-   * Lets go of what this program holds. Everything that wrote is dead, so a Sink gets the rest and then the end: where the scope
+   * Lets go of what this program holds. If everything that wrote is dead, a Sink gets the rest and then the end: where the scope
    * closes because all went well, it is given the time for it.
    */
   #release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     const closeEnds = Effect.sync(() => this.#closeEnds())
     if (this.#busy === 0) return closeEnds
     const consumers = this.consumers.values()
-    const finished = Exit.isSuccess(exit) ? Fiber.awaitAll(consumers) : Fiber.interruptAll(consumers)
+    const finished = Exit.isSuccess(exit) && this.isEnded ? Fiber.awaitAll(consumers) : Fiber.interruptAll(consumers)
     return Effect.andThen(Effect.andThen(Fiber.interruptAll(this.#pumps), finished), closeEnds)
   }
 

@@ -161,17 +161,19 @@ export class SocketFlow implements Flow {
   }
 
   prepare(): number {
-    const flowing = this.#flowing
-    this.#flowing = true
-    this.#take()
-    this.#flowing = flowing
-    return descriptorOf(this.#socket)
+    for (let chunk = this.#read(); chunk !== undefined; chunk = this.#read()) this.#receiver.bytes(chunk)
+    return this.#socket.destroyed ? -1 : descriptorOf(this.#socket)
+  }
+
+  #read(): Uint8Array | undefined {
+    const chunk: unknown = this.#socket.read()
+    return chunk instanceof Uint8Array ? chunk : undefined
   }
 
   #take(): void {
     while (this.#flowing) {
-      const chunk: unknown = this.#socket.read()
-      if (!(chunk instanceof Uint8Array)) return
+      const chunk = this.#read()
+      if (chunk === undefined) return
       if (!this.#receiver.bytes(chunk)) this.stop()
     }
   }
