@@ -207,6 +207,16 @@ static void read_signals(struct group *group) {
   }
 }
 
+static bool make_room(struct group *group) {
+  if (group->count < group->capacity) return true;
+  uint32_t capacity = group->capacity == 0 ? 64 : group->capacity * 2;
+  struct member *members = realloc(group->members, capacity * sizeof *members);
+  if (members == NULL) return false;
+  group->members = members;
+  group->capacity = capacity;
+  return true;
+}
+
 static void take_job(struct group *group) {
   struct plan plan;
   /* The keeper has let go of the socket: it is closing, and every process has been ended one by one before. */
@@ -217,16 +227,12 @@ static void take_job(struct group *group) {
       .stop_signal = plan.job->stop_signal,
       .own_group = plan.job->session != SESSION_OWNER,
   };
-  if (group->count == group->capacity) {
-    uint32_t capacity = group->capacity == 0 ? 64 : group->capacity * 2;
-    struct member *members = realloc(group->members, capacity * sizeof *members);
-    if (members == NULL) plan.problem = ENOMEM;
-    else {
-      group->members = members;
-      group->capacity = capacity;
-    }
-  }
   tell_gone_groups(group);
+  if (!make_room(group)) {
+    plan.problem = ENOMEM;
+    reaper_launch(group->reaper, &plan);
+    return;
+  }
   member.pid = reaper_launch(group->reaper, &plan);
   if (member.pid <= 0) return;
   tell_gone_group(group, member.pid);

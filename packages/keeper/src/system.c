@@ -48,8 +48,9 @@ static bool close_listed(int first) {
   DIR *directory = opendir("/proc/self/fd");
   if (directory == NULL) return false;
   for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-    int descriptor = atoi(entry->d_name);
-    if (entry->d_name[0] != '.' && descriptor >= first && descriptor != dirfd(directory)) close(descriptor);
+    char *end;
+    long descriptor = strtol(entry->d_name, &end, 10);
+    if (end != entry->d_name && descriptor >= first && descriptor != dirfd(directory)) close((int)descriptor);
   }
   closedir(directory);
   return true;

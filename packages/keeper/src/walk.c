@@ -45,8 +45,9 @@ static bool read_stat(pid_t pid, pid_t *parent, char *state) {
 
 char state_of(pid_t pid) {
   pid_t parent;
-  char state;
-  return read_stat(pid, &parent, &state) ? state : 0;
+  char state = 0;
+  if (!read_stat(pid, &parent, &state)) return 0;
+  return state;
 }
 
 bool kernel_lists_children(void) { return access("/proc/thread-self/children", R_OK) == 0; }
