@@ -91,7 +91,7 @@ const collect = (
 
 /** Gives all that nobody gets somewhere to go, and closes what nobody writes. */
 const drain = (run: Run, isKept: (target: number) => boolean): void => {
-  for (const [target, source] of run.sources) if (!isKept(target) && !source.isClaimed) source.collect(discard)
+  for (const [target, source] of run.sources) if (!isKept(target) && !source.isClaimed) source.collect(discard, true)
   for (const { target, role } of run.plan.ends) if (role._tag === "Writer") run.targets.get(target)?.close()
 }
 
@@ -110,7 +110,7 @@ class Buffered implements Collector {
     this.#source = isCaptured ? source : undefined
     this.#limit = limit
     this.#onOverflow = onOverflow
-    this.#source?.collect(this)
+    this.#source?.collect(this, true)
   }
 
   bytes(chunk: Uint8Array): boolean {

@@ -21,6 +21,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Descriptor from "./descriptor.ts"
 import { type Flow, PipeFlow, SocketFlow } from "./flow.ts"
+import { begin as beginPatiently } from "./patience.ts"
 import type { Tail } from "./tail.ts"
 
 /** The defect of a second consumer of one stream. Share a stream with `Stream.broadcast`. */
@@ -79,6 +80,8 @@ export class Source<E> {
   #bytes = 0
   #waiter: ((effect: Pull.Pull<Chunks, E>) => void) | undefined
   #collector: Collector | undefined
+  /** Takes back that reading starts soon. */
+  #forget: (() => void) | undefined
   #claimed = false
   #lends = false
   /** `undefined`: open; else how the stream ends after the chunks that are left. */
@@ -136,12 +139,20 @@ export class Source<E> {
     return this.#collector === undefined ? !this.#lends : this.#collector.keeps
   }
 
-  /** Consumes all bytes by a function, from now on. */
-  collect(collector: Collector): void {
+  /** Consumes all bytes by a function, from now on, or from a little later where a call of `readNow` may come first. */
+  collect(collector: Collector, isPatient = false): void {
     this.#claim()
     this.#collector = collector
     if (this.#end !== undefined) collector.end(undefined)
-    else this.#flow.start()
+    else if (isPatient) {
+      this.#forget = beginPatiently(
+        () => {
+          const count = this.#take(highWater)
+          return this.#end === undefined ? count : -1
+        },
+        () => this.#flow.start()
+      )
+    } else this.#flow.start()
   }
 
   /**
@@ -149,10 +160,17 @@ export class Source<E> {
    * process may still hold the pipe. Whether the end was reached.
    */
   readNow(limit: number = 1024 * 1024): boolean {
+    this.#take(limit)
+    return this.#end !== undefined
+  }
+
+  /** How many bytes were there. */
+  #take(limit: number): number {
     const fd = this.#flow.prepare()
-    for (let count = 0; fd >= 0 && this.#end === undefined && count < limit; ) {
+    let count = 0
+    while (fd >= 0 && this.#end === undefined && count < limit) {
       const outcome = Descriptor.tryRead(fd, scratch)
-      if (outcome === Descriptor.wouldBlock) return false
+      if (outcome === Descriptor.wouldBlock) break
       if (typeof outcome === "string") this.failed(outcome)
       else if (outcome === 0) this.ended()
       else {
@@ -161,7 +179,7 @@ export class Source<E> {
         this.bytes(this.#collector?.keeps === false ? chunk : chunk.slice())
       }
     }
-    return this.#end !== undefined
+    return count
   }
 
   /** From now on reading tries at once before it registers with the event loop: the end is likely there already. */
@@ -263,6 +281,7 @@ export class Source<E> {
   #release(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#forget?.()
     if (this.#options.release === undefined) this.#flow.close()
     else {
       this.#flow.stop()
