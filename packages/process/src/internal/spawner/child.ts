@@ -15,13 +15,12 @@ import type * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
-import * as ExitStatus from "../../ExitStatus.ts"
 import type { KeeperLost } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import type { Observer, OpenedFd, RawUsage, SpawnFailure, SpawnRequest, StopPolicy, Ticket } from "../backend.ts"
 import * as CommandLine from "../commandLine.ts"
-import { usageOf } from "../process/usage.ts"
 import type { LiveProcess, NurseryInternal } from "../registry.ts"
+import { makeExit } from "../usage.ts"
 import * as Errors from "./errors.ts"
 import { linger, type Resolved, stopPolicy } from "./options.ts"
 import { Stdio } from "./stdio.ts"
@@ -102,7 +101,7 @@ export class Child implements Observer {
 
   exited(status: number, usage: RawUsage): void {
     this.#status = status
-    const exit = { status: ExitStatus.fromWaitStatus(status), usage: usageOf(usage) }
+    const exit = makeExit(status, usage)
     if (this.#live !== undefined) this.#nursery.registry.exited(this.#live, exit)
     this.#leaderEnded()
   }

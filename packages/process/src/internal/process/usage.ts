@@ -1,2 +1,0 @@
-/** @internal */
-export { makeUsage as usageOf } from "../usage.ts"
