@@ -24,6 +24,8 @@ interface Listener {
 /** Lines "NAME PID". */
 export class News {
   readonly path: string
+  /** What else to say when a line does not come. */
+  readonly witnesses: Array<() => string> = []
   readonly #descriptor: number
   readonly #socket: Socket
   #rest = ""
@@ -50,7 +52,8 @@ export class News {
     })
     return within(heard, what, () => {
       this.#listeners = this.#listeners.filter((other) => other !== listener)
-      return `heard: ${this.#lines.map(({ name, pid }) => `${name} ${pid}`).join(", ")}`
+      const heard = this.#lines.map(({ name, pid }) => `${name} ${pid}`).join(", ")
+      return [`heard: ${heard}`, ...this.witnesses.map((witness) => witness())].join("; ")
     })
   }
 

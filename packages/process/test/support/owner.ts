@@ -105,6 +105,7 @@ export class Owner {
     for (const stream of [stdout, stderr]) stream?.on("data", (chunk: Buffer) => (this.#output += chunk.toString()))
     // Orders to an init that has left are of no consequence.
     stdin.on("error", () => {})
+    stage.news.witnesses.push(() => `the owner ended with ${this.#status ?? "nothing yet"} and wrote: ${this.#output}`)
     this.#started = new Promise((resolve) => this.#read(report, resolve))
     this.#ended = new Promise((resolve) => {
       this.#init.once("close", () => {
