@@ -42,7 +42,7 @@ const anyFd = (any: Random, target: number): F.Fd => {
     value: any(60) === 0 ? oneOf(any, edges) : kind === F.Kind.object ? anyId(any) : any(3),
     extra: any(60) === 0 ? oneOf(any, edges) : kind === F.Kind.object ? any(2) : 0,
     ...(kind === F.Kind.file
-      ? { path: oneOf(any, ["/dev/null", "/dev/null", "/dev/null", "/no/such", "relative", ""]) }
+      ? { path: oneOf(any, ["/dev/null", "/dev/null", "/dev/null", "/no/such", "no-such-directory/relative", ""]) }
       : {})
   }
 }

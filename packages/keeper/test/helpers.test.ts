@@ -55,6 +55,8 @@ const pidsOf = (family: Family, trees: ReadonlyArray<Tree>, which: ReadonlyArray
 
 const killAll = (signal: number, pids: ReadonlyArray<number>): void => {
   for (const pid of pids) {
+    // 0 would be this process's own group.
+    if (pid <= 1) throw new Error(`no such helper: ${pid}`)
     try {
       process.kill(pid, signal)
     } catch {

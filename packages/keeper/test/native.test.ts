@@ -85,7 +85,12 @@ describe("fuzzing the decoder", () => {
     { timeout: limit },
     () => {
       if (libFuzzer instanceof Tools.Missing) return
-      const program = Tools.compile("fuzz-frames", libFuzzer, [...Tools.sanitizedFlags, "-fsanitize=fuzzer"], fuzzer)
+      const program = Tools.compile(
+        "fuzz-frames",
+        libFuzzer,
+        [...Tools.sanitizedFlags, "-O1", "-fsanitize=fuzzer"],
+        fuzzer
+      )
       const folder = join(seeds()[0] ?? "", "..")
       // Alternately too little and too much memory would only test the fuzzer: frames are small.
       const options = [`-max_total_time=${fuzzSeconds}`, "-max_len=4096", "-rss_limit_mb=1024", "-print_final_stats=1"]
@@ -101,7 +106,12 @@ describe("fuzzing the decoder", () => {
       timeout: limit
     },
     () => {
-      const program = Tools.compile("fuzz-own", Tools.compiler(), [...Tools.sanitizedFlags, "-DOWN_LOOP"], fuzzer)
+      const program = Tools.compile(
+        "fuzz-own",
+        Tools.compiler(),
+        [...Tools.sanitizedFlags, "-O1", "-DOWN_LOOP"],
+        fuzzer
+      )
       const seed = Tools.campaign ? Date.now() % 1_000_000 : 1
       const { stdout, stderr, status } = spawnSync(program, [`${fuzzSeconds}`, `${seed}`, ...seeds()], {
         encoding: "utf8"

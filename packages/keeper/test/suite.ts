@@ -70,7 +70,8 @@ const all = (): ReadonlyArray<Target> =>
     target("release", true, Tools.releaseKeeper),
     target("release", false, Tools.releaseKeeper),
     target("sanitized", true, Tools.sanitizedKeeper, true),
-    target("sanitized", false, Tools.sanitizedKeeper, true),
+    // Both differences at once only in campaigns; without root it is the only one.
+    Tools.campaign || !Tools.isRoot ? target("sanitized", false, Tools.sanitizedKeeper, true) : undefined,
     emulated()
   ].filter((each) => each !== undefined)
 

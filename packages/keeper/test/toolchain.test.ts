@@ -14,7 +14,7 @@ const needs = (program: string): Tools.Missing | undefined =>
 describe("the keeper is built, and works, with", () => {
   for (const compiler of ["gcc", "clang", "musl-gcc"]) {
     const missing = needs(compiler)
-    it.skipIf(missing !== undefined)(`${compiler}${Tools.because(missing)}`, async () => {
+    it.skipIf(missing !== undefined)(`${compiler}${Tools.because(missing)}`, { timeout: 120_000 }, async () => {
       const out = join(Tools.temporaryFolder(), compiler)
       const result = build({ out, env: { ...process.env, CC: compiler } })
       expect(result).toMatchObject({ _tag: "Built" })

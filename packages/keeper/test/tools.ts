@@ -152,7 +152,7 @@ export const compile = (name: string, compiler: string, args: ReadonlyArray<stri
   return path
 }
 
-const sanitize = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+const sanitize = ["-O0", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 /** The flags of the project without those that a sanitizer replaces. */
 const checkedFlags = compileFlags.filter((flag) => !/^-(O|f(no-pie|stack-protector)|U_FORTIFY|D_FORTIFY)/.test(flag))
