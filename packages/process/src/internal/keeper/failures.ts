@@ -92,5 +92,6 @@ export const refused = (text: string): KeeperLost =>
 
 export const closed: KeeperLost = new KeeperLost({
   helper: "keeper",
-  message: "the nursery is closed: it starts nothing any more (spawn before its layer's scope closes), and knows nothing of what was released"
+  message:
+    "the nursery is closed: it starts nothing any more (spawn before its layer's scope closes), and knows nothing of what was released"
 })
