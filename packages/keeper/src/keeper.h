@@ -109,6 +109,7 @@ struct keeper {
   int64_t finish_limit;
   struct owner_state owner_state;
   bool owner_state_known, write_waits;
+  bool crowded;    /* a reaper could not fork */
   bool speechless; /* there was no memory for an answer */
   struct pending pending[PENDING_MAX];
   uint32_t pending_count, last_pending;

@@ -204,6 +204,8 @@ static void handle_event(const struct event *event) {
       break;
     case EVENT_FAILED:
       became_idle(event->slot);
+      /* The quota of processes counts the reapers too. */
+      if (event->step == STEP_FORK) keeper->crowded = true;
       if (process != NULL) fail_spawn(process, (enum spawn_step)event->step, (int)event->error, event->target);
       break;
     case EVENT_EXITED:
@@ -235,9 +237,11 @@ void pool_read_events(void) {
   pool_retire();
 }
 
-/* Lets idle reapers go that are not likely to be needed again. */
+/* Lets idle reapers go that are not likely to be needed again, or that take the place of the processes that they should start. */
 void pool_retire(void) {
   int32_t kept = keeper->options.reapers > IDLE_MAX ? (int32_t)keeper->options.reapers : IDLE_MAX;
+  if (keeper->crowded) kept = 1;
+  keeper->crowded = false;
   while (keeper->idle > kept) {
     if (send_retirement() != 0) return;
     keeper->idle--;
