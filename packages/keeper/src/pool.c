@@ -240,8 +240,12 @@ void pool_read_events(void) {
 /* Lets idle reapers go that are not likely to be needed again, or that take the place of the processes that they should start. */
 void pool_retire(void) {
   int32_t kept = keeper->options.reapers > IDLE_MAX ? (int32_t)keeper->options.reapers : IDLE_MAX;
-  if (keeper->crowded) kept = 1;
-  keeper->crowded = false;
+  if (keeper->crowded) {
+    kept = 1;
+    /* Nor are so many forked ahead of need again. */
+    if (keeper->options.reapers > 1) keeper->options.reapers = 1;
+    keeper->crowded = false;
+  }
   while (keeper->idle > kept) {
     if (send_retirement() != 0) return;
     keeper->idle--;
