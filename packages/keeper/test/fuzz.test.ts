@@ -177,11 +177,17 @@ describe.skipIf(missing)(`a living keeper${Tools.because(keeper)}`, () => {
       for (const edge of edges) family.send(F.Request.cancel, edge)
       for (const edge of edges) family.send(F.Request.drop, edge)
       await family.settled()
-      await until(() => childrenOf(family.keeper).every((pid) => childrenOf(pid).length === 0))
-      family.send(F.Request.close, 0, F.u32(...Array.from({ length: 2000 }, (_, index) => index)))
-      await family.settled()
+      // A spawn that was cancelled before its reaper forked ends when that has happened, which nothing tells for ids that were reused.
       // A listener with its spare descriptor may be there now.
-      expect({ seed, many: descriptorsOf(family.keeper).length - idle > 2 }).toEqual({ seed, many: false })
+      const limit = performance.now() + 10_000
+      let many = Number.POSITIVE_INFINITY
+      while (many > 2 && performance.now() < limit) {
+        await until(() => childrenOf(family.keeper).every((pid) => childrenOf(pid).length === 0))
+        family.send(F.Request.close, 0, F.u32(...Array.from({ length: 2000 }, (_, index) => index)))
+        await family.settled()
+        many = descriptorsOf(family.keeper).length - idle
+      }
+      expect({ seed, many: many > 2 }).toEqual({ seed, many: false })
       await expectNothingLeft(family)
     }
     expect(rounds).toBeGreaterThan(2)
