@@ -102,6 +102,7 @@ struct keeper {
   int32_t idle; /* reapers that wait, less the jobs on their way */
   uint32_t slot_limit;
   int32_t group_slot; /* -1: none */
+  bool group_used;    /* there has been one */
   struct queue environment;
   uint32_t environment_count;
   struct queue job_bytes, waiting_jobs[2]; /* those that wait: for a reaper of a tree, for that of the groups */

@@ -140,6 +140,7 @@ bool pool_grow(void) {
 }
 
 bool pool_group_reaper(void) {
+  keeper->group_used = true;
   keeper->group_slot = fork_reaper(true);
   return keeper->group_slot >= 0;
 }

@@ -318,7 +318,7 @@ static void replace_reapers(void) {
     keeper->forks_left--;
     if (!pool_grow() && !take_back_job(false, errno)) keeper->idle = 0;
   }
-  if (keeper->group_slot >= 0 || jobs_taken(true) || pool_group_reaper()) return;
+  if (!keeper->group_used || keeper->group_slot >= 0 || jobs_taken(true) || pool_group_reaper()) return;
   int error = errno;
   while (take_back_job(true, error)) continue;
 }
