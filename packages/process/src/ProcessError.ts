@@ -309,6 +309,11 @@ export class ExitError extends Schema.TaggedError<ExitError>()("ExitError", {
     const written = tail(this.stderr)
     return written === "" ? what : `${what}\n${written}`
   }
+
+  /** For loggers that write JSON, which has no bigint: without the usage, whose sizes are some. Encode by the Schema to keep all. */
+  override toJSON(): object {
+    return { _tag: this._tag, command: this.command, status: this.status, stderr: this.stderr }
+  }
 }
 
 /**
@@ -323,6 +328,11 @@ export class OutputTooLarge extends Schema.TaggedError<OutputTooLarge>()("Output
   override get message(): string {
     const limit = ByteSize.format(this.limit, { system: "binary" })
     return `${quoteCommand(this.command)} wrote more than ${limit} to its ${this.stream}: allow more, or read it as a Stream`
+  }
+
+  /** For loggers that write JSON, which has no bigint. */
+  override toJSON(): object {
+    return { _tag: this._tag, command: this.command, stream: this.stream, limit: Number(this.limit) }
   }
 }
 

@@ -171,3 +171,17 @@ describe("every error", () => {
     expect(decoded).toBeInstanceOf(Error)
   })
 })
+
+describe("an error in a JSON log", () => {
+  it("is written without the numbers that JSON does not have", () => {
+    const exit = new ProcessError.ExitError({ status: ExitStatus.exited(3), usage, command: "false", stderr: "no" })
+    expect(JSON.parse(JSON.stringify(exit))).toEqual({
+      _tag: "ExitError",
+      command: "false",
+      status: { _tag: "Exited", code: 3 },
+      stderr: "no"
+    })
+    const large = new ProcessError.OutputTooLarge({ command: "yes", stream: "stdout", limit: ByteSize.kibibytes(1) })
+    expect(JSON.parse(JSON.stringify(large))).toMatchObject({ _tag: "OutputTooLarge", limit: 1024 })
+  })
+})
