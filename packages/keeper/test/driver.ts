@@ -212,6 +212,8 @@ export class Family {
       Tools.init(),
       [...user, ...(options.init ?? []), ...(emulator === undefined ? [] : [emulator]), keeper],
       {
+        // A session of its own: a stopped member of an orphaned group brings SIGHUP upon all of it, the tests included (setpgid(2)).
+        detached: true,
         stdio: [...(options.stdio ?? ["ignore", "ignore", "inherit"]), "pipe", "pipe", "pipe"],
         env: {
           ...process.env,

@@ -95,6 +95,8 @@ export class Owner {
     const node = [process.execPath, ...(options.nodeOptions ?? []), join(import.meta.dirname, "programs", program)]
     this.#init = spawn(init(), [...orders, String(LIMIT), ...(options.under ?? []), ...node, ...args], {
       stdio: ["pipe", "pipe", "pipe", "pipe"],
+      // A session of its own: a stopped member of an orphaned group brings SIGHUP upon all of it, the tests included (setpgid(2)).
+      detached: true,
       // Where a core would be written.
       cwd: stage.folder,
       env: { ...process.env, ...stage.environment, NODE_COMPILE_CACHE: compileCache(user) }
