@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { expect, it } from "vitest"
 import type { Family } from "./driver.ts"
 import * as F from "./frames.ts"
-import { childrenOf, descriptorsOf, expectNothingLeft, native, onTargets, released } from "./suite.ts"
+import { childrenOf, descriptorsOf, expectNothingLeft, noVfork, onTargets, released } from "./suite.ts"
 import * as Tools from "./tools.ts"
 
 const { EMFILE, EBADF } = constants.errno
@@ -84,88 +84,92 @@ onTargets(
   }
 )
 
-onTargets("descriptor maps", native, (target) => {
-  it("come out right with swaps, collisions and numbers from 0 to 300, hundreds of times at random (trap 7)", async () => {
-    const family = await target.start()
-    const objects = Array.from({ length: 6 }, () => family.nextId())
-    for (const object of objects) family.send(F.Request.pipe, object, F.u32(0))
-    const any = random(target.root ? 1 : 2)
-    const rounds = Tools.campaign ? 5000 : target.sanitized ? 60 : 250
-    const known = new Map<string, string>()
-    for (let round = 0; round < rounds; round++) {
-      const targets = new Set<number>()
-      const size = any(12)
-      // Close together, so that sources lie among the targets; now and then far away.
-      while (targets.size < size) targets.add(any(4) === 0 ? 2 + any(300) : 2 + any(14))
-      const fds = [0, ...targets].map((each) => {
-        const object = objects[any(objects.length)] ?? 0
-        return any(4) === 0
-          ? { target: each, kind: F.Kind.null }
-          : { target: each, kind: F.Kind.object, value: object, extra: any(2) }
-      })
-      const level = round % 2 === 0 ? F.Level.tree : F.Level.group
-      const seen = new Map(
-        parse(await family.output(["fds"], { fds, level })).map((each) => [each.descriptor, each] as const)
-      )
-      expect([...seen.keys()].toSorted((a, b) => a - b)).toEqual([0, 1, ...targets].toSorted((a, b) => a - b))
-      for (const fd of fds) {
-        const found = seen.get(fd.target)
-        if (fd.kind === F.Kind.null) {
-          expect(found?.what).toBe("/dev/null")
-          continue
-        }
-        // Every object is one pipe, always the same, and each end of it is what it says.
-        const key = `${"value" in fd ? fd.value : ""}`
-        expect(found?.what).toMatch(/^pipe:/)
-        expect(known.get(key) ?? found?.what).toBe(found?.what)
-        known.set(key, found?.what ?? "")
-        expect((found?.flags ?? -1) & O_ACCMODE).toBe("extra" in fd ? fd.extra : -1)
-      }
-    }
-    expect(new Set(known.values()).size).toBe(objects.length)
-    await expectNothingLeft(family)
-  })
-
-  it("may have 250 entries, downwards, and an argument list that is too large for a message besides", async () => {
-    const family = await target.start()
-    const object = family.nextId()
-    family.send(F.Request.pipe, object, F.u32(0))
-    const fds = Array.from({ length: 249 }, (_, index) => ({
-      target: 250 - index,
-      kind: F.Kind.object,
-      value: object,
-      extra: index % 2
-    }))
-    for (const level of [F.Level.tree, F.Level.group]) {
-      for (const words of [[], Array.from({ length: 100 }, () => "x".repeat(1000))]) {
-        const seen = parse(await family.output(["fds", "exit", "0", ...words], { fds, level }))
-        expect(seen.length).toBe(250)
-        for (const { descriptor, flags } of seen.slice(1)) {
-          expect(flags & O_ACCMODE).toBe((250 - descriptor) % 2)
+onTargets(
+  "descriptor maps",
+  () => true,
+  (target) => {
+    it("come out right with swaps, collisions and numbers from 0 to 300, hundreds of times at random (trap 7)", async () => {
+      const family = await target.start()
+      const objects = Array.from({ length: 6 }, () => family.nextId())
+      for (const object of objects) family.send(F.Request.pipe, object, F.u32(0))
+      const any = random(target.root ? 1 : 2)
+      const rounds = Tools.campaign ? 5000 : target.sanitized ? 60 : target.emulated ? 30 : 250
+      const known = new Map<string, string>()
+      for (let round = 0; round < rounds; round++) {
+        const targets = new Set<number>()
+        const size = any(12)
+        // Close together, so that sources lie among the targets; now and then far away.
+        while (targets.size < size) targets.add(any(4) === 0 ? 2 + any(300) : 2 + any(14))
+        const fds = [0, ...targets].map((each) => {
+          const object = objects[any(objects.length)] ?? 0
+          return any(4) === 0
+            ? { target: each, kind: F.Kind.null }
+            : { target: each, kind: F.Kind.object, value: object, extra: any(2) }
+        })
+        const level = round % 2 === 0 ? F.Level.tree : F.Level.group
+        const seen = new Map(
+          parse(await family.output(["fds"], { fds, level })).map((each) => [each.descriptor, each] as const)
+        )
+        expect([...seen.keys()].toSorted((a, b) => a - b)).toEqual([0, 1, ...targets].toSorted((a, b) => a - b))
+        for (const fd of fds) {
+          const found = seen.get(fd.target)
+          if (fd.kind === F.Kind.null) {
+            expect(found?.what).toBe("/dev/null")
+            continue
+          }
+          // Every object is one pipe, always the same, and each end of it is what it says.
+          const key = `${"value" in fd ? fd.value : ""}`
+          expect(found?.what).toMatch(/^pipe:/)
+          expect(known.get(key) ?? found?.what).toBe(found?.what)
+          known.set(key, found?.what ?? "")
+          expect((found?.flags ?? -1) & O_ACCMODE).toBe("extra" in fd ? fd.extra : -1)
         }
       }
-    }
-    await expectNothingLeft(family)
-  })
-
-  it("refuse a number beyond the limit by name, and leave nothing open", async () => {
-    const family = await target.start({ init: ["-l", "nofile=500"] })
-    await family.settled()
-    const before = descriptorsOf(family.keeper)
-    const fds = [
-      { target: 1, kind: F.Kind.pipeOut },
-      { target: 400_000, kind: F.Kind.null }
-    ]
-    expect(await family.probe([], { fds }).failed()).toMatchObject({
-      step: F.Step.descriptor,
-      errno: EBADF,
-      target: 400_000
+      expect(new Set(known.values()).size).toBe(objects.length)
+      await expectNothingLeft(family)
     })
-    await family.settled()
-    expect(descriptorsOf(family.keeper)).toEqual(before)
-    await expectNothingLeft(family)
-  })
-})
+
+    it("may have 250 entries, downwards, and an argument list that is too large for a message besides", async () => {
+      const family = await target.start()
+      const object = family.nextId()
+      family.send(F.Request.pipe, object, F.u32(0))
+      const fds = Array.from({ length: 249 }, (_, index) => ({
+        target: 250 - index,
+        kind: F.Kind.object,
+        value: object,
+        extra: index % 2
+      }))
+      for (const level of [F.Level.tree, F.Level.group]) {
+        for (const words of [[], Array.from({ length: 100 }, () => "x".repeat(1000))]) {
+          const seen = parse(await family.output(["fds", "exit", "0", ...words], { fds, level }))
+          expect(seen.length).toBe(250)
+          for (const { descriptor, flags } of seen.slice(1)) {
+            expect(flags & O_ACCMODE).toBe((250 - descriptor) % 2)
+          }
+        }
+      }
+      await expectNothingLeft(family)
+    })
+
+    target.unless(noVfork)("refuse a number beyond the limit by name, and leave nothing open", async () => {
+      const family = await target.start({ init: ["-l", "nofile=500"] })
+      await family.settled()
+      const before = descriptorsOf(family.keeper)
+      const fds = [
+        { target: 1, kind: F.Kind.pipeOut },
+        { target: 400_000, kind: F.Kind.null }
+      ]
+      expect(await family.probe([], { fds }).failed()).toMatchObject({
+        step: F.Step.descriptor,
+        errno: EBADF,
+        target: 400_000
+      })
+      await family.settled()
+      expect(descriptorsOf(family.keeper)).toEqual(before)
+      await expectNothingLeft(family)
+    })
+  }
+)
 
 const pipes = [
   { target: 0, kind: F.Kind.pipeIn },
@@ -176,115 +180,126 @@ const pipes = [
 /** All helpers, from the guard down. */
 const helpersOf = (family: Family): ReadonlyArray<number> => [family.guard, family.keeper, ...childrenOf(family.keeper)]
 
-onTargets("copies of descriptors", native, (target) => {
-  it("are held by no sibling and no helper: the end comes when the child's own copy goes (trap 6)", async () => {
-    const family = await target.start({ hello: { reapers: 3 } })
-    const ends: Array<Promise<string>> = []
-    const children = Array.from({ length: 6 }, (_, index) =>
-      family.spawn({ argv: ["cat"], fds: pipes, level: index % 2 === 0 ? F.Level.tree : F.Level.group })
-    )
-    const inputs = []
-    for (const child of children) {
-      const started = await child.started()
-      inputs.push(family.open(started, 0))
-      ends.push(family.read(started))
-      family.open(started, 2).resume()
-    }
-    // Reapers that are forked while the pipes are open would hold copies of them.
-    await family.probe([]).exited()
-    await family.settled()
-    // The first is not kept waiting by those that came later.
-    for (const [index, input] of inputs.entries()) {
-      input.end(`${index}`)
-      expect(await ends[index]).toBe(`${index}`)
-      expect(await children[index]?.exited()).toMatchObject({ status: 0 })
-    }
-    await expectNothingLeft(family)
-  })
-
-  it("are held by no helper but those that it works with (traps 6 and 8)", async () => {
-    const leak = openSync("/etc/passwd", "r")
-    const family = await target.start({ hello: { reapers: 2 } })
-    const child = family.spawn({ argv: ["cat"], fds: pipes })
-    const started = await child.started()
-    const reaper = started.reaper
-    expect(descriptorsOf(reaper).map((each) => each.split(" ")[0])).toEqual(["0", "1", "2"])
-    expect(descriptorsOf(family.guard).every((each) => / (anon_inode:|pidfd:|socket:)/.test(each))).toBe(true)
-    const names = helpersOf(family).flatMap((pid) => descriptorsOf(pid))
-    expect(names.filter((each) => each.includes("passwd"))).toEqual([])
-    closeSync(leak)
-    child.cancel()
-    await child.ended()
-    for (const { descriptor } of started.lent) family.send(F.Request.close, 0, F.u32(descriptor))
-    await expectNothingLeft(family)
-  })
-
-  it("are as before after each of many spawns, ended, failed, cancelled or dropped (trap 8)", async () => {
-    const family = await target.start()
-    await family.probe([], { level: F.Level.group }).exited()
-    await family.settled()
-    const before = descriptorsOf(family.keeper)
-    for (let round = 0; round < (Tools.campaign ? 500 : 25); round++) {
-      const level = round % 2 === 0 ? F.Level.tree : F.Level.group
-      const object = family.nextId()
-      family.send(F.Request.pipe, object, F.u32(0))
-      const one = family.probe([], { fds: pipes, level })
-      const two = family.spawn({ argv: ["no-such-program"], fds: pipes, level })
-      const three = family.probe(["pause"], {
-        fds: [...pipes, { target: 3, kind: F.Kind.object, value: object, extra: 0 }],
-        level
-      })
-      three.cancel()
-      family.send(F.Request.drop, object)
-      await Promise.all([one.ended(), two.ended(), three.ended()])
-      for (const spawned of [one, three]) {
-        const started = await family.answer(spawned.id, ["started", "failed"])
-        if (started.type !== "started") continue
-        for (const { descriptor } of started.lent) family.send(F.Request.close, family.nextId(), F.u32(descriptor))
+onTargets(
+  "copies of descriptors",
+  () => true,
+  (target) => {
+    it("are held by no sibling and no helper: the end comes when the child's own copy goes (trap 6)", async () => {
+      const family = await target.start({ hello: { reapers: 3 } })
+      const ends: Array<Promise<string>> = []
+      const children = Array.from({ length: 6 }, (_, index) =>
+        family.spawn({ argv: ["cat"], fds: pipes, level: index % 2 === 0 ? F.Level.tree : F.Level.group })
+      )
+      const inputs = []
+      for (const child of children) {
+        const started = await child.started()
+        inputs.push(family.open(started, 0))
+        ends.push(family.read(started))
+        family.open(started, 2).resume()
       }
-    }
-    await family.settled()
-    expect(descriptorsOf(family.keeper)).toEqual(before)
-    await expectNothingLeft(family)
-  })
-
-  it("that the owner may close are those that were lent to it, once (a made-up number closes nothing)", async () => {
-    const family = await target.start()
-    const all = Array.from({ length: 200 }, (_, index) => index - 50)
-    family.send(F.Request.close, family.nextId(), Buffer.concat(all.map((each) => F.u32(each))))
-    family.send(F.Request.close, family.nextId(), F.u32(0x7fffffff, 0x80000000, 0xffffffff))
-    expect(await family.output(["echo", "alive"])).toBe("alive\n")
-    await expectNothingLeft(family)
-  })
-})
-
-onTargets("running out of descriptors", native, (target) => {
-  it("fails the spawn with EMFILE and the descriptor, leaks nothing, and the next one works (trap 9)", async () => {
-    const family = await target.start({ init: ["-l", "nofile=60"] })
-    await family.settled()
-    const before = descriptorsOf(family.keeper)
-    const many = Array.from({ length: 50 }, (_, index) => ({ target: index, kind: F.Kind.pipeOut }))
-    for (let round = 0; round < 3; round++) {
-      expect(await family.probe([], { fds: many }).failed()).toMatchObject({ step: F.Step.descriptor, errno: EMFILE })
+      // Reapers that are forked while the pipes are open would hold copies of them.
+      await family.probe([]).exited()
       await family.settled()
-      expect(descriptorsOf(family.keeper)).toEqual(before)
-    }
-    expect(await family.output(["echo", "still"])).toBe("still\n")
-    await expectNothingLeft(family)
-  })
-
-  it.each([[[0]], [[1]], [[2]], [[0, 1, 2]]])(
-    "works with descriptors %j closed in the owner (trap 9)",
-    async (closed) => {
-      const family = await target.start({ init: closed.flatMap((each) => ["-c", `${each}`]) })
-      const inherited = [0, 1, 2].map((each) => ({ target: each + 3, kind: F.Kind.inherit, value: each }))
-      const seen = parse(await family.output(["fds"], { fds: inherited }))
-      expect(seen.map((each) => each.descriptor)).toEqual([1, 3, 4, 5])
-      for (const each of closed) expect(seen.find((fd) => fd.descriptor === each + 3)?.what).toBe("/dev/null")
+      // The first is not kept waiting by those that came later.
+      for (const [index, input] of inputs.entries()) {
+        input.end(`${index}`)
+        expect(await ends[index]).toBe(`${index}`)
+        expect(await children[index]?.exited()).toMatchObject({ status: 0 })
+      }
       await expectNothingLeft(family)
-    }
-  )
-})
+    })
+
+    it("are held by no helper but those that it works with (traps 6 and 8)", async () => {
+      const leak = openSync("/etc/passwd", "r")
+      const family = await target.start({ hello: { reapers: 2 } })
+      const child = family.spawn({ argv: ["cat"], fds: pipes })
+      const started = await child.started()
+      const reaper = started.reaper
+      expect(descriptorsOf(reaper).map((each) => each.split(" ")[0])).toEqual(["0", "1", "2"])
+      expect(descriptorsOf(family.guard).every((each) => / (anon_inode:|pidfd:|socket:)/.test(each))).toBe(true)
+      const names = helpersOf(family).flatMap((pid) => descriptorsOf(pid))
+      expect(names.filter((each) => each.includes("passwd"))).toEqual([])
+      closeSync(leak)
+      child.cancel()
+      await child.ended()
+      for (const { descriptor } of started.lent) family.send(F.Request.close, 0, F.u32(descriptor))
+      await expectNothingLeft(family)
+    })
+
+    target.unless(noVfork)(
+      "are as before after each of many spawns, ended, failed, cancelled or dropped (trap 8)",
+      async () => {
+        const family = await target.start()
+        await family.probe([], { level: F.Level.group }).exited()
+        await family.settled()
+        const before = descriptorsOf(family.keeper)
+        for (let round = 0; round < (Tools.campaign ? 500 : 25); round++) {
+          const level = round % 2 === 0 ? F.Level.tree : F.Level.group
+          const object = family.nextId()
+          family.send(F.Request.pipe, object, F.u32(0))
+          const one = family.probe([], { fds: pipes, level })
+          const two = family.spawn({ argv: ["no-such-program"], fds: pipes, level })
+          const three = family.probe(["pause"], {
+            fds: [...pipes, { target: 3, kind: F.Kind.object, value: object, extra: 0 }],
+            level
+          })
+          three.cancel()
+          family.send(F.Request.drop, object)
+          await Promise.all([one.ended(), two.ended(), three.ended()])
+          for (const spawned of [one, three]) {
+            const started = await family.answer(spawned.id, ["started", "failed"])
+            if (started.type !== "started") continue
+            for (const { descriptor } of started.lent) family.send(F.Request.close, family.nextId(), F.u32(descriptor))
+          }
+        }
+        await family.settled()
+        expect(descriptorsOf(family.keeper)).toEqual(before)
+        await expectNothingLeft(family)
+      }
+    )
+
+    it("that the owner may close are those that were lent to it, once (a made-up number closes nothing)", async () => {
+      const family = await target.start()
+      const all = Array.from({ length: 200 }, (_, index) => index - 50)
+      family.send(F.Request.close, family.nextId(), Buffer.concat(all.map((each) => F.u32(each))))
+      family.send(F.Request.close, family.nextId(), F.u32(0x7fffffff, 0x80000000, 0xffffffff))
+      expect(await family.output(["echo", "alive"])).toBe("alive\n")
+      await expectNothingLeft(family)
+    })
+  }
+)
+
+onTargets(
+  "running out of descriptors",
+  () => true,
+  (target) => {
+    it("fails the spawn with EMFILE and the descriptor, leaks nothing, and the next one works (trap 9)", async () => {
+      const family = await target.start({ init: ["-l", "nofile=60"] })
+      await family.settled()
+      const before = descriptorsOf(family.keeper)
+      const many = Array.from({ length: 50 }, (_, index) => ({ target: index, kind: F.Kind.pipeOut }))
+      for (let round = 0; round < 3; round++) {
+        expect(await family.probe([], { fds: many }).failed()).toMatchObject({ step: F.Step.descriptor, errno: EMFILE })
+        await family.settled()
+        expect(descriptorsOf(family.keeper)).toEqual(before)
+      }
+      expect(await family.output(["echo", "still"])).toBe("still\n")
+      await expectNothingLeft(family)
+    })
+
+    it.each([[[0]], [[1]], [[2]], [[0, 1, 2]]])(
+      "works with descriptors %j closed in the owner (trap 9)",
+      async (closed) => {
+        const family = await target.start({ init: closed.flatMap((each) => ["-c", `${each}`]) })
+        const inherited = [0, 1, 2].map((each) => ({ target: each + 3, kind: F.Kind.inherit, value: each }))
+        const seen = parse(await family.output(["fds"], { fds: inherited }))
+        expect(seen.map((each) => each.descriptor)).toEqual([1, 3, 4, 5])
+        for (const each of closed) expect(seen.find((fd) => fd.descriptor === each + 3)?.what).toBe("/dev/null")
+        await expectNothingLeft(family)
+      }
+    )
+  }
+)
 
 onTargets("pipes that are joined", released, (target) => {
   it("connect two children, and end when both have gone", async () => {

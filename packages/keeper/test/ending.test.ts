@@ -3,7 +3,17 @@ import { constants } from "node:os"
 import { describe, expect, it } from "vitest"
 import type { Family, Spawned } from "./driver.ts"
 import * as F from "./frames.ts"
-import { childrenOf, expectNothingLeft, native, onTargets, released, stateOf, type Target, until } from "./suite.ts"
+import {
+  childrenOf,
+  expectNothingLeft,
+  native,
+  noSubreapers,
+  onTargets,
+  released,
+  stateOf,
+  type Target,
+  until
+} from "./suite.ts"
 import * as Tools from "./tools.ts"
 
 const { ESRCH } = constants.errno
@@ -73,169 +83,203 @@ onTargets(
   }
 )
 
-onTargets("stop policies, further", native, (target) => {
-  it.each([F.Level.tree, F.Level.group])(
-    "give what the leader leaves the signal and its own time, level %i",
-    async (level) => {
-      const family = await target.start()
-      // The leader dies of the signal, one of the rest obeys, the other does not.
-      const words = ["fork", "{", "pause", "}", "fork", "{", "ignore", "echo", "ready", "pause", "}", "pause"]
-      const { child, lines } = await ready(family, words, { level })
-      child.stop({ reach: F.Reach.leader, grace: 25_000, linger: 100 })
-      expect(await child.exited()).toMatchObject({ status: 15, ended: false })
-      await child.ended()
-      await lines.ended
-      await expectNothingLeft(family)
-    }
-  )
-
-  it("reach the whole tree, also what has left group and session, when that is asked for", async () => {
-    const family = await target.start()
-    const words = ["fork", "{", "setsid", "fork", "{", "setpgid", "echo", "ready", "pause", "}", "pause", "}", "pause"]
-    const { child, lines } = await ready(family, words)
-    child.stop({ ...never, reach: F.Reach.tree })
-    await endedBy(child, 15)
-    await lines.ended
-    await expectNothingLeft(family)
-  })
-
-  it("wake a stopped process to let it end (trap 26)", async () => {
-    const family = await target.start()
+onTargets(
+  "stop policies, further",
+  () => true,
+  (target) => {
     for (const level of [F.Level.tree, F.Level.group]) {
-      const { child, started } = await ready(family, ["echo", "ready", "raise", "19", "pause"], { level })
-      await until(() => stateOf(started.pid) === "T")
-      child.stop(never)
-      await endedBy(child, 15)
+      target.unless(noSubreapers)(
+        `give what the leader leaves the signal and its own time, level ${level}`,
+        async () => {
+          const family = await target.start()
+          // The leader dies of the signal, one of the rest obeys, the other does not.
+          const words = ["fork", "{", "pause", "}", "fork", "{", "ignore", "echo", "ready", "pause", "}", "pause"]
+          const { child, lines } = await ready(family, words, { level })
+          child.stop({ reach: F.Reach.leader, grace: 25_000, linger: 100 })
+          expect(await child.exited()).toMatchObject({ status: 15, ended: false })
+          await child.ended()
+          await lines.ended
+          await expectNothingLeft(family)
+        }
+      )
     }
-    await expectNothingLeft(family)
-  })
 
-  it("are never made longer by a second one, and can be made shorter", async () => {
-    const family = await target.start()
-    const { child } = await ready(family, ["ignore", "echo", "ready", "pause"])
-    child.stop({ grace: F.NO_DEADLINE })
-    child.stop({ grace: 100 })
-    child.stop({ grace: 25_000 })
-    await endedBy(child, 9)
-    await expectNothingLeft(family)
-  })
-
-  it("signal what is left of the group when the leader fails, where that is asked for", async () => {
-    const family = await target.start()
-    const words = ["fork", "{", "echo", "ready", "pause", "}", "read", "exit", "7"]
-    for (const level of [F.Level.tree, F.Level.group]) {
-      const fds = [{ target: 0, kind: F.Kind.pipeIn }, ...output]
-      const child = family.probe(words, { fds, level, flags: F.Flag.groupOnFailure })
-      const started = await child.started()
-      await family.lines(started).find("ready")
-      family.open(started, 0).end()
-      expect(await child.exited()).toMatchObject({ status: 7 << 8 })
-      await child.ended()
-    }
-    await expectNothingLeft(family)
-  })
-})
-
-onTargets("signals", native, (target) => {
-  it.each([F.Level.tree, F.Level.group])(
-    "reach the leader, its group or the tree, and nobody once that is gone (trap 13), level %i",
-    async (level) => {
-      const family = await target.start()
-      const words = ["fork", "{", "echo", "ready", "pause", "}", "pause"]
-      const { child, lines } = await ready(family, words, { level })
-      expect(await child.signal(0)).toBe(0)
-      expect(await child.signal(15)).toBe(0)
-      expect(await child.exited()).toMatchObject({ status: 15, ended: false })
-      // The leader's number may be a stranger's now.
-      expect(await child.signal(9)).toBe(ESRCH)
-      expect(await child.signal(0, F.Reach.group)).toBe(0)
-      expect(await child.signal(15, F.Reach.group)).toBe(0)
-      await lines.ended
-      await child.ended()
-      expect(await child.signal(0, F.Reach.group)).toBe(ESRCH)
-      expect(await child.signal(0, F.Reach.tree)).toBe(ESRCH)
-      await expectNothingLeft(family)
-    }
-  )
-
-  it("of a child to its own group cannot reach the helpers (trap 14)", async () => {
-    const family = await target.start()
-    for (const level of [F.Level.tree, F.Level.group]) {
-      for (const session of [F.Session.new, F.Session.group]) {
-        await endedBy(family.probe(["group", "9"], { level, session }), 9)
+    target.unless(noSubreapers)(
+      "reach the whole tree, also what has left group and session, when that is asked for",
+      async () => {
+        const family = await target.start()
+        const words = [
+          "fork",
+          "{",
+          "setsid",
+          "fork",
+          "{",
+          "setpgid",
+          "echo",
+          "ready",
+          "pause",
+          "}",
+          "pause",
+          "}",
+          "pause"
+        ]
+        const { child, lines } = await ready(family, words)
+        child.stop({ ...never, reach: F.Reach.tree })
+        await endedBy(child, 15)
+        await lines.ended
+        await expectNothingLeft(family)
       }
-    }
-    expect(await family.output(["echo", "unharmed"])).toBe("unharmed\n")
-    await expectNothingLeft(family)
-  })
-})
+    )
 
-onTargets("what a leader leaves", native, (target) => {
-  it("is ended and collected with its process, by whatever path it has escaped (trap 27)", async () => {
-    const family = await target.start()
-    const child = family.probe([...daemon, "echo", "ready"], { fds: output })
-    const lines = family.lines(await child.started())
-    expect(await child.exited()).toMatchObject({ status: 0, ended: false })
-    await lines.find("daemon")
-    child.cancel()
-    await child.ended()
-    await lines.ended
-    await expectNothingLeft(family)
-  })
+    it("wake a stopped process to let it end (trap 26)", async () => {
+      const family = await target.start()
+      for (const level of [F.Level.tree, F.Level.group]) {
+        const { child, started } = await ready(family, ["echo", "ready", "raise", "19", "pause"], { level })
+        await until(() => stateOf(started.pid) === "T")
+        child.stop(never)
+        await endedBy(child, 15)
+      }
+      await expectNothingLeft(family)
+    })
 
-  it("is collected all the time, not only at the end (trap 29)", async () => {
-    const family = await target.start()
-    const orphan = ["fork", "{", "fork", "{", "exit", "0", "}", "}"]
-    const words = ["repeat", "300", "{", ...orphan, "wait", "}", "echo", "ready", "pause"]
-    const { child, started } = await ready(family, words)
-    await until(() => childrenOf(started.reaper).length === 1)
-    expect(childrenOf(started.reaper)).toEqual([started.pid])
-    child.cancel()
-    await child.ended()
-    await expectNothingLeft(family)
-  })
-
-  it("as zombies of somebody else does not count as alive (trap 16), level group", async () => {
-    const family = await target.start()
-    // The zombie is in the leader's group; its parent has left that, and never waits.
-    const parent = ["fork", "{", "fork", "{", "exit", "0", "}", "setsid", "echo", "ready", "pause", "}"]
-    const { child, lines } = await ready(family, [...parent, "pause"], { level: F.Level.group })
-    child.stop(never)
-    await child.ended()
-    // The one that left the group lives until the nursery ends.
-    expect(lines.all).toEqual(["ready"])
-    await expectNothingLeft(family)
-    await lines.ended
-  })
-
-  it("may be sixty generations deep, and a thousand wide in one group (no stack and no square is in the way)", async () => {
-    const family = await target.start()
-    const generations = (depth: number): ReadonlyArray<string> =>
-      depth === 0 ? ["echo", "ready", "pause"] : ["fork", "{", ...generations(depth - 1), "}", "ignore", "wait"]
-    const deep = await ready(family, generations(60))
-    const wide = await ready(family, [
-      "ignore",
-      "repeat",
-      "1000",
-      "{",
-      "fork",
-      "{",
-      "pause",
-      "}",
-      "}",
-      "echo",
-      "ready",
-      "pause"
-    ])
-    expect(await deep.child.signal(0, F.Reach.tree)).toBe(0)
-    for (const { child, lines } of [deep, wide]) {
-      child.stop({ reach: F.Reach.leader, grace: 50, linger: 0 })
+    it("are never made longer by a second one, and can be made shorter", async () => {
+      const family = await target.start()
+      const { child } = await ready(family, ["ignore", "echo", "ready", "pause"])
+      child.stop({ grace: F.NO_DEADLINE })
+      child.stop({ grace: 100 })
+      child.stop({ grace: 25_000 })
       await endedBy(child, 9)
-      await lines.ended
+      await expectNothingLeft(family)
+    })
+
+    it("signal what is left of the group when the leader fails, where that is asked for", async () => {
+      const family = await target.start()
+      const words = ["fork", "{", "echo", "ready", "pause", "}", "read", "exit", "7"]
+      for (const level of [F.Level.tree, F.Level.group]) {
+        const fds = [{ target: 0, kind: F.Kind.pipeIn }, ...output]
+        const child = family.probe(words, { fds, level, flags: F.Flag.groupOnFailure })
+        const started = await child.started()
+        await family.lines(started).find("ready")
+        family.open(started, 0).end()
+        expect(await child.exited()).toMatchObject({ status: 7 << 8 })
+        await child.ended()
+      }
+      await expectNothingLeft(family)
+    })
+  }
+)
+
+onTargets(
+  "signals",
+  () => true,
+  (target) => {
+    for (const level of [F.Level.tree, F.Level.group]) {
+      target.unless(noSubreapers)(
+        `reach the leader, its group or the tree, and nobody once that is gone (trap 13), level ${level}`,
+        async () => {
+          const family = await target.start()
+          const words = ["fork", "{", "echo", "ready", "pause", "}", "pause"]
+          const { child, lines } = await ready(family, words, { level })
+          expect(await child.signal(0)).toBe(0)
+          expect(await child.signal(15)).toBe(0)
+          expect(await child.exited()).toMatchObject({ status: 15, ended: false })
+          // The leader's number may be a stranger's now.
+          expect(await child.signal(9)).toBe(ESRCH)
+          expect(await child.signal(0, F.Reach.group)).toBe(0)
+          expect(await child.signal(15, F.Reach.group)).toBe(0)
+          await lines.ended
+          await child.ended()
+          expect(await child.signal(0, F.Reach.group)).toBe(ESRCH)
+          expect(await child.signal(0, F.Reach.tree)).toBe(ESRCH)
+          await expectNothingLeft(family)
+        }
+      )
     }
-    await expectNothingLeft(family)
-  })
-})
+
+    it("of a child to its own group cannot reach the helpers (trap 14)", async () => {
+      const family = await target.start()
+      for (const level of [F.Level.tree, F.Level.group]) {
+        for (const session of [F.Session.new, F.Session.group]) {
+          await endedBy(family.probe(["group", "9"], { level, session }), 9)
+        }
+      }
+      expect(await family.output(["echo", "unharmed"])).toBe("unharmed\n")
+      await expectNothingLeft(family)
+    })
+  }
+)
+
+onTargets(
+  "what a leader leaves",
+  native,
+  (target) => {
+    it("is ended and collected with its process, by whatever path it has escaped (trap 27)", async () => {
+      const family = await target.start()
+      const child = family.probe([...daemon, "echo", "ready"], { fds: output })
+      const lines = family.lines(await child.started())
+      expect(await child.exited()).toMatchObject({ status: 0, ended: false })
+      await lines.find("daemon")
+      child.cancel()
+      await child.ended()
+      await lines.ended
+      await expectNothingLeft(family)
+    })
+
+    it("is collected all the time, not only at the end (trap 29)", async () => {
+      const family = await target.start()
+      const orphan = ["fork", "{", "fork", "{", "exit", "0", "}", "}"]
+      const words = ["repeat", "300", "{", ...orphan, "wait", "}", "echo", "ready", "pause"]
+      const { child, started } = await ready(family, words)
+      await until(() => childrenOf(started.reaper).length === 1)
+      expect(childrenOf(started.reaper)).toEqual([started.pid])
+      child.cancel()
+      await child.ended()
+      await expectNothingLeft(family)
+    })
+
+    it("as zombies of somebody else does not count as alive (trap 16), level group", async () => {
+      const family = await target.start()
+      // The zombie is in the leader's group; its parent has left that, and never waits.
+      const parent = ["fork", "{", "fork", "{", "exit", "0", "}", "setsid", "echo", "ready", "pause", "}"]
+      const { child, lines } = await ready(family, [...parent, "pause"], { level: F.Level.group })
+      child.stop(never)
+      await child.ended()
+      // The one that left the group lives until the nursery ends.
+      expect(lines.all).toEqual(["ready"])
+      await expectNothingLeft(family)
+      await lines.ended
+    })
+
+    it("may be sixty generations deep, and a thousand wide in one group (no stack and no square is in the way)", async () => {
+      const family = await target.start()
+      const generations = (depth: number): ReadonlyArray<string> =>
+        depth === 0 ? ["echo", "ready", "pause"] : ["fork", "{", ...generations(depth - 1), "}", "ignore", "wait"]
+      const deep = await ready(family, generations(60))
+      const wide = await ready(family, [
+        "ignore",
+        "repeat",
+        "1000",
+        "{",
+        "fork",
+        "{",
+        "pause",
+        "}",
+        "}",
+        "echo",
+        "ready",
+        "pause"
+      ])
+      expect(await deep.child.signal(0, F.Reach.tree)).toBe(0)
+      for (const { child, lines } of [deep, wide]) {
+        child.stop({ reach: F.Reach.leader, grace: 50, linger: 0 })
+        await endedBy(child, 9)
+        await lines.ended
+      }
+      await expectNothingLeft(family)
+    })
+  },
+  { emulation: noSubreapers }
+)
 
 /** How a spawn is given up in the middle, after so many turns of this event loop. */
 const cancelledAfter = async (family: Family, turns: number): Promise<void> => {
@@ -336,5 +380,5 @@ const hostile = (target: Target): void => {
 }
 
 describe("a tree", () => {
-  onTargets("hostile", released, hostile)
+  onTargets("hostile", released, hostile, { emulation: noSubreapers })
 })

@@ -8,6 +8,7 @@ import {
   expectNothingAlive,
   expectNothingLeft,
   native,
+  noSubreapers,
   onTargets,
   released,
   stateOf,
@@ -95,7 +96,7 @@ const kills = (target: Target): void => {
   })
 }
 
-onTargets("SIGKILL", released, kills, { concurrent: true })
+onTargets("SIGKILL", released, kills, { concurrent: true, emulation: noSubreapers })
 
 onTargets("SIGKILL", native, (target) => {
   it("to a reaper tells LOST, ends what it had, and harms no other process", async () => {
@@ -226,7 +227,7 @@ const stops = (target: Target): void => {
   })
 }
 
-onTargets("SIGSTOP", native, stops, { concurrent: true })
+onTargets("SIGSTOP", native, stops, { concurrent: true, emulation: noSubreapers })
 
 onTargets("the helpers", native, (target) => {
   it("are immune to the signals of a terminal, and all others that can be blocked (trap 37)", async () => {

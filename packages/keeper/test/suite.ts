@@ -1,6 +1,6 @@
 /** What the tests of a running keeper have in common: which builds of it, as which users, and that nothing is left of any. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs"
-import { afterAll, describe, expect } from "vitest"
+import { afterAll, describe, expect, it } from "vitest"
 import { Family, type Options, type Report } from "./driver.ts"
 import * as Tools from "./tools.ts"
 
@@ -12,6 +12,8 @@ export interface Target {
   readonly sanitized: boolean
   readonly emulated: boolean
   readonly start: (options?: Options) => Promise<Family>
+  /** A test, unless the emulator lacks what it needs: then it is skipped, and its name says why. */
+  readonly unless: (lack: string) => (title: string, test: () => Promise<void>) => void
 }
 
 let started: Array<Family> = []
@@ -47,7 +49,8 @@ const target = (
     root,
     sanitized,
     emulated: false,
-    start: (options = {}) => start(typeof keeper === "string" ? { keeper, ...uid, ...options } : options)
+    start: (options = {}) => start(typeof keeper === "string" ? { keeper, ...uid, ...options } : options),
+    unless: () => it
   }
 }
 
@@ -61,7 +64,8 @@ const emulated = (): Target => {
     root: Tools.isRoot,
     sanitized: false,
     emulated: true,
-    start: (options = {}) => start({ ...keeper, ...options })
+    start: (options = {}) => start({ ...keeper, ...options }),
+    unless: (lack) => (title, test) => it.skip(`${title} (skipped: ${lack})`, test)
   }
 }
 
@@ -75,19 +79,27 @@ const all = (): ReadonlyArray<Target> =>
     emulated()
   ].filter((each) => each !== undefined)
 
-/** Runs the tests on each target that is wanted; one that cannot be run here is skipped by name, with the reason. */
+/**
+ * Runs the tests on each target that is wanted; one that cannot be run here is skipped by name, with the reason.
+ * `emulation` says what qemu-user lacks for them.
+ */
 export const onTargets = (
   title: string,
   wanted: (target: Target) => boolean,
   tests: (target: Target) => void,
-  options: { readonly concurrent?: boolean } = {}
+  { emulation, ...options }: { readonly concurrent?: boolean; readonly emulation?: string } = {}
 ): void => {
   afterAll(closeAll)
+  if (emulation !== undefined) it.skip(`${title}, arm64 under emulation (skipped: ${emulation})`, () => {})
   for (const each of all().filter(wanted)) {
     const name = `${title}, ${each.name}${Tools.because(each.missing)}`
     describe.skipIf(each.missing !== undefined)(name, options, () => tests(each))
   }
 }
+
+/** What qemu-user lacks. */
+export const noSubreapers = "qemu-user knows no PR_SET_CHILD_SUBREAPER, so orphans fall to the init"
+export const noVfork = "qemu-user runs vfork as fork, so a failure before the exec is not seen"
 
 export const native = (target: Target): boolean => !target.emulated
 export const released = (target: Target): boolean => native(target) && !target.sanitized

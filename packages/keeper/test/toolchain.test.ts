@@ -1,5 +1,6 @@
 /** The sources under every compiler that there is, and under its critic. */
 import { execFileSync, spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { build } from "../build.mjs"
@@ -24,6 +25,15 @@ describe("the keeper is built, and works, with", () => {
       expect(await family.close()).toMatchObject({ collected: [], left: [] })
     })
   }
+})
+
+describe("the sources", () => {
+  // The clock of the machine cannot be stepped, nor the machine suspended, for a test: that the right clock is used has to do.
+  it("take the time from the monotonic clock alone, which stands still in a suspended machine (trap 38)", () => {
+    const sources = Tools.keeperSources().map((file) => readFileSync(file, "utf8"))
+    const clocks = sources.flatMap((text) => text.match(/CLOCK_\w+|\bgettimeofday|\btime\(NULL/g) ?? [])
+    expect(new Set(clocks)).toEqual(new Set(["CLOCK_MONOTONIC"]))
+  })
 })
 
 describe("clang-tidy finds nothing", () => {
