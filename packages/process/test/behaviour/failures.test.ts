@@ -255,6 +255,8 @@ onEveryWay("a command that cannot be started", (it, way) => {
       program(`${stage.folder}/closed/program`, "#!/bin/sh\n")
       chmodSync(`${stage.folder}/closed`, 0)
       const result = yield* Effect.result(Process.spawn(Command.make(`${stage.folder}/closed/program`)))
+      // Or its own user could not remove it.
+      chmodSync(`${stage.folder}/closed`, 0o700)
       // Nothing is closed to root.
       if (process.getuid?.() === 0) expect(result._tag).toBe("Success")
       else expect(result).toMatchObject({ failure: { reason: { _tag: "PermissionDenied" } } })
