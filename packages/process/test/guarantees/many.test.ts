@@ -38,6 +38,8 @@ describe("after thousands of short lives", () => {
       const stage = yield* Stage.make
       const all = lives(stage)
       yield* Effect.all(all, { concurrency: AT_ONCE })
+      // Answered after everything that was said before it.
+      yield* Process.exitStatus(Command.make("true", [], { stdout: "null" }))
       const [family] = Proc.families()
       const before = tables(family)
       const results = yield* Effect.all(
@@ -61,6 +63,8 @@ describe("after thousands of short lives", () => {
         Command.make("true", [], { stdout: "null", stderr: "null", containment: "group", env: stage.environment })
       )
       yield* one
+      // Answered after everything that was said before it.
+      yield* Process.exitStatus(Command.make("true", [], { stdout: "null" }))
       const [family] = Proc.families()
       const before = tables(family)
       const results = yield* Effect.all(
