@@ -73,7 +73,7 @@ const seeds = (): ReadonlyArray<string> => {
   })
 }
 
-const fuzzSeconds = Tools.campaign ? 600 : 2
+const fuzzSeconds = Tools.fuzzSeconds(2)
 const fuzzer = [join(here, "fuzz", "frames.c"), ...Tools.keeperSources(["frames.c"])]
 
 describe("fuzzing the decoder", () => {

@@ -32,6 +32,12 @@ export const ordinaryUser = isRoot ? 30_000 + (process.pid % 20_000) : (process.
 /** Long campaigns instead of a few seconds. */
 export const campaign = process.env["NURSERY_CAMPAIGN"] !== undefined
 
+/** How long to fuzz: `NURSERY_CAMPAIGN=1` is ten minutes, a larger number so many seconds. */
+export const fuzzSeconds = (usual: number): number => {
+  const given = Number(process.env["NURSERY_CAMPAIGN"])
+  return campaign ? (given > 1 ? given : 600) : usual
+}
+
 export const which = (program: string): string | undefined =>
   (process.env["PATH"] ?? "")
     .split(delimiter)
