@@ -81,7 +81,7 @@ describe.runIf(examples.length > 0)("examples of the documentation", () => {
   beforeAll(async () => {
     playground = new Playground(examples)
     errors = await playground.check()
-  })
+  }, 70_000)
   afterAll(() => playground.remove())
 
   for (const each of examples) {
@@ -90,6 +90,6 @@ describe.runIf(examples.length > 0)("examples of the documentation", () => {
       if (!each.run) return
       const { ok, output } = await playground.run(each)
       expect(ok, output).toBe(true)
-    })
+    }, 70_000)
   }
 })

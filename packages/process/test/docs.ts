@@ -83,9 +83,9 @@ export interface Outcome {
 const start = (program: string, args: ReadonlyArray<string>, cwd: string, env: NodeJS.ProcessEnv): Promise<Outcome> =>
   new Promise((resolve) => {
     // SIGKILL, for an example that hangs may well be one that ignores SIGTERM.
-    const options = { cwd, env, timeout: 20_000, killSignal: "SIGKILL", maxBuffer: 1 << 24 } as const
+    const options = { cwd, env, timeout: 60_000, killSignal: "SIGKILL", maxBuffer: 1 << 24 } as const
     const child = execFile(program, args, options, (error, stdout, stderr) => {
-      const ended = error?.killed === true ? "\n(killed after 20 seconds)" : ""
+      const ended = error?.killed === true ? "\n(killed after 60 seconds)" : ""
       resolve({ ok: error === null, output: `${stdout}${stderr}${ended}` })
     })
     child.stdin?.end()
