@@ -1,5 +1,7 @@
 /** What SIGKILL does not end: nobody waits on it for ever, and it is waited for in the background. */
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { chmodSync, copyFileSync } from "node:fs"
+import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -9,9 +11,12 @@ import * as Command from "../../src/Command.ts"
 import * as Nursery from "../../src/Nursery.ts"
 import * as Process from "../../src/Process.ts"
 import { actor } from "../support/native.ts"
+import * as Owner from "../support/owner.ts"
 import * as Proc from "../support/proc.ts"
 import * as Stage from "../support/stage.ts"
 import { until } from "../support/within.ts"
+
+const SIGUSR2 = 12
 
 /** A process outside of all nurseries that traces another one, whose death it alone hears of. */
 const trace = (stage: Stage.Stage, pid: number) =>
@@ -88,5 +93,38 @@ describe("a dead process that a stranger keeps from being collected", () => {
       yield* Effect.promise(() => until("see the helpers leave", () => Proc.families().length === 0))
       expect(stage.left()).toEqual([])
     }).pipe(Effect.scoped)
+  )
+})
+
+/** An actor that may become root, or `undefined` where there is no such thing: an ordinary user, a file system without it. */
+const privilegedActor = (stage: Stage.Stage): string | undefined => {
+  if (!Owner.isPrivileged || Owner.ordinaryProblem() !== undefined) return undefined
+  const path = join(stage.folder, "actor")
+  copyFileSync(actor(), path)
+  chmodSync(path, 0o4755)
+  const { status } = spawnSync(path, ["become", "exit", "0"], { uid: 65534, gid: 65534 })
+  return status === 0 ? path : undefined
+}
+
+describe("a process that has become another user", () => {
+  it.live.skipIf(!Owner.isPrivileged)(
+    "is Unkillable for an owner without privilege, which does not wait for it",
+    (context) =>
+      Effect.gen(function* () {
+        const stage = yield* Stage.make
+        const privileged = privilegedActor(stage)
+        if (privileged === undefined) return context.skip("no program can become root here")
+        const owner = yield* Owner.start(stage, "stop.ts", ["become say ready sleep", "0", privileged], {
+          ordinary: true
+        })
+        const [pid = 0] = yield* stage.hears("ready", "started")
+        owner.kill(SIGUSR2, "owner")
+        yield* stage.hears("Unkillable", "closed")
+        expect(Proc.isAlive(pid)).toBe(true)
+        process.kill(pid, "SIGKILL")
+        // The helpers have gone on waiting for it, and leave after it.
+        expect(yield* owner.ended).toMatchObject({ status: 0, left: [] })
+        expect(stage.left()).toEqual([])
+      })
   )
 })

@@ -21,6 +21,7 @@
  *   freeze          SIGSTOP to its parent
  *   traceable       by any process of its user, also where only ancestors may
  *   trace PID       becomes the tracer of a process: when that dies, nobody else can collect it
+ *   become          root, for good: only with the set-user-id bit
  *   steal           copies all descriptors of the owner of its nursery, where the system allows it
  *   storm COUNT     for ever: children that live shortly, that many at once
  *   bomb SECONDS    children that do the same, as fast as they can, until that time has passed
@@ -209,6 +210,7 @@ static void perform(char **word) {
     else if (is(name, "storm")) storm(atol(*++word));
     else if (is(name, "traceable")) prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
     else if (is(name, "trace")) check((int)ptrace(PTRACE_SEIZE, atoi(*++word), 0, 0), name);
+    else if (is(name, "become")) check(setresuid(0, 0, 0), name);
     else if (is(name, "steal")) steal();
     else if (is(name, "bomb")) bomb(atol(*++word));
     else if (is(name, "exit")) _exit(atoi(*++word));

@@ -22,5 +22,5 @@ const ordered = new Promise<void>((resolve) => process.once("SIGUSR2", () => res
 export const order: Effect.Effect<void> = Effect.promise(() => ordered)
 
 /** A command of the words of `actor.c`, which holds the canary. */
-export const play = (words: string) =>
-  Command.make(variable("NURSERY_ACTOR"), words.split(" "), { fds: { 9: Stdio.append(variable("NURSERY_CANARY")) } })
+export const play = (words: string, actor = variable("NURSERY_ACTOR")) =>
+  Command.make(actor, words.split(" "), { fds: { 9: Stdio.append(variable("NURSERY_CANARY")) } })
