@@ -33,6 +33,8 @@ export interface Options {
   /** Further options of the init: see `native/init.c`. */
   readonly init?: ReadonlyArray<string>
   readonly hello?: Partial<F.Hello>
+  /** Where the numbers of requests begin after HELLO, for tests that choose small ones themselves. */
+  readonly firstId?: number
   /** No HELLO is sent. */
   readonly silent?: boolean
   /** Of the init, and so the owner's standard streams. */
@@ -248,6 +250,7 @@ export class Family {
     family.keeper = ready.keeper
     family.guard = ready.guard
     family.features = ready.features
+    family.#lastId = options.firstId ?? family.#lastId
     const path = `PATH=${process.env["PATH"]}`
     family.send(F.Request.environment, family.nextId(), Buffer.concat([F.u32(1), F.strings(path)]))
     return family

@@ -147,6 +147,7 @@ const anyStream = (any: Random): Buffer =>
 
 const keeper = Tools.sanitizedKeeper()
 const options = {
+  firstId: 1_000_000,
   keeper: typeof keeper === "string" ? keeper : "",
   hello: { ownerDeathGrace: 30, spawnDeadline: 1000 }
 }
