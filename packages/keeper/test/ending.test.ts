@@ -310,7 +310,7 @@ const bombTime = 20_000
 /** Trees that work against their end. */
 const hostile = (target: Target): void => {
   it("that forks as fast as it can, as an ordinary user within a limit (trap 24)", async () => {
-    const family = await target.start({ uid: Tools.ordinaryUser, init: ["-l", Tools.processLimit(250)] })
+    const family = await target.start({ uid: Tools.ordinaryUser, init: Tools.processLimit(250) })
     const child = family.probe(["bomb", `${bombTime}`], { fds: output })
     const lines = family.lines(await child.started())
     await lines.find("full")

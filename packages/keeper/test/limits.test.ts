@@ -15,7 +15,7 @@ const daemon = ["fork", "{", "setsid", "fork", "{", "ignore", "pause", "}", "}",
 onTargets("quotas", native, (target) => {
   it("of processes: spawns beyond it fail with EAGAIN, those before it go on, and later ones work (traps 20 and 43)", async () => {
     // Everybody counts, helpers too: each process of level tree is two.
-    const family = await target.start({ uid: Tools.ordinaryUser, init: ["-l", Tools.processLimit(30)] })
+    const family = await target.start({ uid: Tools.ordinaryUser, init: Tools.processLimit(30) })
     const children = []
     const failed = []
     // One by one: all at once the reapers alone may use it up, and nothing starts.
@@ -38,7 +38,7 @@ onTargets("quotas", native, (target) => {
   })
 
   it("of processes: idle reapers give way to the processes that they should start", async () => {
-    const init = ["-l", Tools.processLimit(30)]
+    const init = Tools.processLimit(30)
     // As many as there is room for are forked ahead of need.
     const family = await target.start({ uid: Tools.ordinaryUser, init, hello: { reapers: 40 } })
     await until(() => childrenOf(family.keeper).length > 20)

@@ -225,18 +225,24 @@ export const probe = once(() => nativeProgram("probe", ["probe.c"]))
 export const voluntarySwitches = (pid: number): number =>
   Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1])
 
-/** As many processes and threads as this user has now, and so many more; counted, for the limit is one of the user. */
-export const processLimit = (more: number): string => {
-  const uid = isRoot ? ordinaryUser : process.getuid?.()
-  const mine = readdirSync("/proc").flatMap((name) => {
+const tasksOf = (uid: number): number =>
+  readdirSync("/proc").flatMap((name) => {
     try {
       return /^\d+$/.test(name) && lstatSync(`/proc/${name}`).uid === uid ? readdirSync(`/proc/${name}/task`) : []
     } catch {
       return []
     }
-  })
-  return `nproc=${mine.length + more}`
-}
+  }).length
+
+/** Whether an ordinary user may have a user namespace. */
+const hasUserNamespaces = once(() => spawnSync("unshare", ["--user", "true"]).status === 0)
+
+/**
+ * For the init: room for so many processes and threads more. The limit is one of the user, so those that there are count; the ones
+ * of other tests come and go meanwhile, unless a user namespace keeps them apart.
+ */
+export const processLimit = (more: number): ReadonlyArray<string> =>
+  !isRoot && hasUserNamespaces() ? ["-n", "-l", `nproc=${more}`] : ["-l", `nproc=${tasksOf(ordinaryUser) + more}`]
 
 /** The keeper as users get it. */
 export const releaseKeeper = once((): string => {

@@ -5,6 +5,7 @@
  *
  *     -u UID          everything runs as this user (root only)
  *     -l NAME=VALUE   a resource limit, soft and hard: nofile, nproc, sigpending, stack
+ *     -n              in a user namespace of its own, where no other processes count against the limit (an ordinary user only)
  *     -i SIGNAL       is ignored, and blocked, when the guard is started
  *     -c DESCRIPTOR   is closed when the guard is started
  *     -d DIRECTORY    the working directory
@@ -119,6 +120,24 @@ static void become(uid_t uid) {
   if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0) fail("-u");
   /* The change of user has made our entries of /proc root's. */
   prctl(PR_SET_DUMPABLE, 1);
+}
+
+static void map_to_itself(const char *path, unsigned id) {
+  int file = open(path, O_WRONLY | O_CLOEXEC);
+  if (file < 0 || dprintf(file, "%u %u 1", id, id) < 0) fail(path);
+  close(file);
+}
+
+static void enter_user_namespace(void) {
+  uid_t uid = getuid();
+  gid_t gid = getgid();
+  if (unshare(CLONE_NEWUSER) != 0) fail("-n");
+  map_to_itself("/proc/self/uid_map", uid);
+  /* Without this a group cannot be mapped: user_namespaces(7). */
+  int file = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
+  if (file < 0 || write(file, "deny", 4) != 4) fail("setgroups");
+  close(file);
+  map_to_itself("/proc/self/gid_map", gid);
 }
 
 /* Returns in the init of the namespace; what stays outside passes its exit status on. */
@@ -237,9 +256,10 @@ int main(int argc, char **argv) {
   const char *forbidden[8];
   int forbidden_count = 0;
   /* `+`: the keeper may have arguments of its own. */
-  for (int option; (option = getopt(argc, argv, "+u:l:i:c:d:e:p:t:")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "+u:l:ni:c:d:e:p:t:")) != -1;) {
     if (option == 'u') uid = atol(optarg);
     else if (option == 'l') limit(optarg);
+    else if (option == 'n') enter_user_namespace();
     else if (option == 'i') sigaddset(&ignored, atoi(optarg));
     else if (option == 'c') closed[atoi(optarg) % 3] = true;
     else if (option == 'd' && chdir(optarg) != 0) fail(optarg);

@@ -301,7 +301,9 @@ layer(keeper)("on the keeper", (it) => {
     Effect.gen(function* () {
       const [handle, held] = yield* Effect.scoped(
         Effect.gen(function* () {
-          const handle = yield* ChildProcess.make("cat")
+          const handle = yield* ChildProcess.make("sh", ["-c", "echo >&2; cat"])
+          // Right after its exec a process is not yet open to others of its user, in /proc: it has run by the time it writes.
+          yield* Stream.runDrain(Stream.take(handle.stderr, 1))
           return [handle, openSync(`/proc/${handle.pid}/fd/1`, "w")] as const
         })
       )

@@ -3,7 +3,7 @@
  * even a zombie can hide from it.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { chownSync, mkdirSync } from "node:fs"
+import { chownSync, copyFileSync, existsSync, linkSync, mkdirSync, renameSync } from "node:fs"
 import { join } from "node:path"
 import { Readable, Writable } from "node:stream"
 import * as Effect from "effect/Effect"
@@ -61,9 +61,11 @@ export interface Options {
 /** Whether this user can become another one. */
 export const isPrivileged = process.getuid?.() === 0
 
+const compiled = join(import.meta.dirname, "../../../../node_modules/.nursery-compiled")
+
 /** Where Node keeps compiled modules for a user: most of an owner's start is compiling them. */
 const compileCache = (user: number): string => {
-  const folder = join(import.meta.dirname, "../../../../node_modules/.nursery-compiled", String(user))
+  const folder = join(compiled, String(user))
   try {
     mkdirSync(folder, { recursive: true })
     if (isPrivileged) chownSync(folder, user, user)
@@ -72,6 +74,31 @@ const compileCache = (user: number): string => {
   }
   return folder
 }
+
+/**
+ * A Node that every user can run. npx keeps its own below the home of the one who called it, which for root is closed: then a
+ * link to it, or a copy, beside the compiled modules.
+ */
+const nodeForAll = (): string => {
+  const { status } = spawnSync(process.execPath, ["--version"], { uid: ORDINARY_USER, gid: ORDINARY_USER, cwd: "/" })
+  if (status === 0) return process.execPath
+  const path = join(compiled, `node-${process.version}`)
+  if (existsSync(path)) return path
+  const draft = `${path}.${process.pid}`
+  mkdirSync(compiled, { recursive: true })
+  try {
+    linkSync(process.execPath, draft)
+  } catch {
+    // Another file system.
+    copyFileSync(process.execPath, draft)
+  }
+  renameSync(draft, path)
+  return path
+}
+
+let ordinaryNode: string | undefined
+
+const nodeFor = (changesUser: boolean): string => (changesUser ? (ordinaryNode ??= nodeForAll()) : process.execPath)
 
 const fromWaitStatus = (status: number): number => ((status & 127) === 0 ? status >> 8 : -(status & 127))
 
@@ -92,7 +119,7 @@ export class Owner {
     const user = changesUser ? ordinaryUser : (process.getuid?.() ?? 0)
     const orders = changesUser ? ["-u", String(user)] : []
     if (options.processes !== undefined) orders.push("-n", String(options.processes + Proc.tasksOf(user)))
-    const node = [process.execPath, ...(options.nodeOptions ?? []), join(import.meta.dirname, "programs", program)]
+    const node = [nodeFor(changesUser), ...(options.nodeOptions ?? []), join(import.meta.dirname, "programs", program)]
     this.#init = spawn(init(), [...orders, String(LIMIT), ...(options.under ?? []), ...node, ...args], {
       stdio: ["pipe", "pipe", "pipe", "pipe"],
       // A session of its own: a stopped member of an orphaned group brings SIGHUP upon all of it, the tests included (setpgid(2)).
@@ -212,11 +239,11 @@ const acquire = (stage: Stage, program: string, args: ReadonlyArray<string>, opt
     (owner) => Effect.promise(() => owner.close())
   )
 
-/** Why no program can be run here as an ordinary user: a checkout or a Node that only root can read. */
+/** Why no program can be run here as an ordinary user: a checkout that only root can read. */
 export const ordinaryProblem = (): string | undefined => {
   if (!isPrivileged) return undefined
   const read = "process.argv.slice(1).forEach((path) => require('node:fs').accessSync(path, 4))"
   const user = { uid: ORDINARY_USER, gid: ORDINARY_USER, cwd: "/", encoding: "utf8" } as const
-  const { error, status, stderr } = spawnSync(process.execPath, ["-e", read, import.meta.filename, init()], user)
+  const { error, status, stderr } = spawnSync(nodeFor(true), ["-e", read, import.meta.filename, init()], user)
   return status === 0 ? undefined : (error?.message ?? stderr)
 }
