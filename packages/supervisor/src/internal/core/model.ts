@@ -1,0 +1,137 @@
+/**
+ * State, input and output of the core.
+ *
+ * @internal
+ */
+import type * as HashMap from "effect/HashMap"
+import type { ChildPlan, TreePlan } from "./plan.ts"
+
+/**
+ * Where a child is. Something of it runs in the phases `starting`, `ready` and `stopping`, and in no other.
+ *
+ * - `idle`: nothing runs; it starts as soon as it may.
+ * - `deciding`: it has ended unasked, and its policy is being asked what to do.
+ * - `backing-off`: its next start waits for the time that its schedule gave.
+ */
+export type Phase = "idle" | "starting" | "ready" | "stopping" | "deciding" | "backing-off"
+
+/** Why a child stays down until somebody asks for its start. */
+export type Rest = "completed" | "stopped" | "paused" | "failed"
+
+export interface Child {
+  readonly plan: ChildPlan
+  /** Grows from child to child in the order in which they were given. */
+  readonly position: number
+  readonly phase: Phase
+  /** `undefined`: it is to run. */
+  readonly rest: Rest | undefined
+  /** The group restart that it takes part in: it goes down, and up again when all of the group are down. */
+  readonly group: number | undefined
+  /** It goes down, and up again at once: a restart on request. */
+  readonly again: boolean
+  /** It may not run now, for whatever reason: its own rest, a restart, what it requires, or the end of the tree. */
+  readonly barred: boolean
+  /** Of its latest start; the first is 1. What tells of an earlier one is out of date. */
+  readonly incarnation: number
+  /** It has been ready at some time. */
+  readonly provided: boolean
+  readonly waiters: ReadonlyArray<Waiter>
+}
+
+/** Somebody who waits for what was asked for. */
+export interface Waiter {
+  readonly request: number
+  readonly for: "up" | "down" | "removal"
+}
+
+/** How a tree ends. `failed`: the child that gave up, and why. */
+export type End =
+  | { readonly _tag: "Stopped" }
+  | { readonly _tag: "Significant"; readonly id: string }
+  | { readonly _tag: "Failed"; readonly id: string; readonly why: GivenUp }
+
+export type GivenUp = "policy" | "intensity"
+
+export interface State {
+  readonly plan: Omit<TreePlan, "children">
+  readonly children: HashMap.HashMap<string, Child>
+  /** Who waits for whom: the children that have the key in their `after`. */
+  readonly dependents: HashMap.HashMap<string, ReadonlyArray<string>>
+  /** Members of a group restart that are not down yet. */
+  readonly groups: ReadonlyMap<number, number>
+  /** The times of restarts that count, oldest first. */
+  readonly restarts: ReadonlyArray<number>
+  readonly begun: boolean
+  /** Children that are to run and are not ready. */
+  readonly unready: number
+  /** Children of which something runs. */
+  readonly up: number
+  /** Significant children that have not ended for good. */
+  readonly significant: number
+  readonly allReady: boolean
+  readonly end: End | undefined
+  readonly finished: boolean
+  readonly nextPosition: number
+  readonly nextGroup: number
+}
+
+/** What a policy has decided about a child that ended. Delays are milliseconds. */
+export type Verdict =
+  | { readonly _tag: "Restart"; readonly delay: number }
+  /** All siblings too, whatever the strategy. */
+  | { readonly _tag: "RestartGroup"; readonly delay: number }
+  /** It ended as it should, for good. */
+  | { readonly _tag: "Complete" }
+  /** It stays down. */
+  | { readonly _tag: "Rest"; readonly rest: "stopped" | "paused" | "failed" }
+  /** The tree fails with it. */
+  | { readonly _tag: "GiveUp" }
+
+/** What happens. `now` is in milliseconds of a monotonic clock. */
+export type Input =
+  | { readonly _tag: "Begin" }
+  | { readonly _tag: "Ready"; readonly id: string; readonly incarnation: number }
+  /** Nothing of this incarnation runs any more. */
+  | { readonly _tag: "Ended"; readonly id: string; readonly incarnation: number }
+  | {
+      readonly _tag: "Decided"
+      readonly id: string
+      readonly incarnation: number
+      readonly verdict: Verdict
+      readonly now: number
+    }
+  | { readonly _tag: "Elapsed"; readonly id: string; readonly incarnation: number }
+  | {
+      readonly _tag: "Ask"
+      readonly request: number
+      readonly id: string
+      readonly what: "start" | "stop" | "restart" | "remove"
+    }
+  | { readonly _tag: "Add"; readonly request: number; readonly child: ChildPlan }
+  | { readonly _tag: "Shutdown" }
+
+/** How a child stands, as snapshots and events show it. */
+export type Status = "waiting" | "starting" | "ready" | "stopping" | "deciding" | "backing-off" | Rest
+
+/** Why a request was not fulfilled. */
+export type Refusal = "unknown" | "duplicate" | "needed" | "down" | "ending"
+
+/** What is to be done, in this order. */
+export type Action =
+  | { readonly _tag: "Start"; readonly id: string; readonly incarnation: number }
+  | { readonly _tag: "Stop"; readonly id: string; readonly incarnation: number }
+  /** Ask its policy, and answer by `Decided`. */
+  | { readonly _tag: "Decide"; readonly id: string; readonly incarnation: number }
+  /** Answer by `Elapsed` after so many milliseconds. */
+  | { readonly _tag: "Wait"; readonly id: string; readonly incarnation: number; readonly delay: number }
+  /** No answer to `Decide` or `Wait` is needed any more. */
+  | { readonly _tag: "Forget"; readonly id: string; readonly incarnation: number }
+  | { readonly _tag: "Changed"; readonly id: string; readonly incarnation: number; readonly status: Status }
+  | { readonly _tag: "Added"; readonly id: string }
+  | { readonly _tag: "Removed"; readonly id: string }
+  /** Every child that is to run is ready, for the first time. */
+  | { readonly _tag: "AllReady" }
+  | { readonly _tag: "Ending"; readonly end: End }
+  /** Nothing runs any more, and nothing will. */
+  | { readonly _tag: "Finished"; readonly end: End }
+  | { readonly _tag: "Answer"; readonly request: number; readonly refusal: Refusal | undefined }

@@ -1,0 +1,4 @@
+/**
+ * Simulated processes in virtual time, and faults for real ones.
+ */
+export {}
