@@ -9,7 +9,7 @@
  */
 import * as HashMap from "effect/HashMap"
 import { Draft, isUp } from "./draft.ts"
-import type { Action, Child, Input, State, Verdict } from "./model.ts"
+import type { Action, Child, Input, Refusal, State, Verdict } from "./model.ts"
 import type { ChildPlan, TreePlan } from "./plan.ts"
 
 const newChild = (plan: ChildPlan, position: number): Child => ({
@@ -64,28 +64,32 @@ const apply = (draft: Draft, input: Input): void => {
     case "Begin":
       draft.update({ begun: true })
       for (const { plan } of draft.all) draft.mark(plan.id)
-      return
+      break
     case "Ready":
-      return whenCurrent(draft, input, (child) => {
-        if (child.phase !== "starting") return
-        draft.answerWaiters(draft.set(child, { phase: "ready", provided: true }), "up")
-      })
+      whenCurrent(draft, input, (child) => onReady(draft, child))
+      break
     case "Ended":
-      return whenCurrent(draft, input, (child) => onEnded(draft, child))
+      whenCurrent(draft, input, (child) => onEnded(draft, child))
+      break
     case "Decided":
-      return whenCurrent(draft, input, (child) => {
+      whenCurrent(draft, input, (child) => {
         if (child.phase === "deciding") onVerdict(draft, child, input.verdict, input.now)
       })
+      break
     case "Elapsed":
-      return whenCurrent(draft, input, (child) => {
+      whenCurrent(draft, input, (child) => {
         if (child.phase === "backing-off") draft.down(child)
       })
+      break
     case "Ask":
-      return onRequest(draft, input)
+      onRequest(draft, input)
+      break
     case "Add":
-      return onAdd(draft, input.request, input.child)
+      onAdd(draft, input.request, input.child)
+      break
     case "Shutdown":
-      return draft.end({ _tag: "Stopped" })
+      draft.end({ _tag: "Stopped" })
+      break
   }
 }
 
@@ -97,6 +101,10 @@ const whenCurrent = (
 ): void => {
   const child = draft.find(id)
   if (child !== undefined && child.incarnation === incarnation) use(child)
+}
+
+const onReady = (draft: Draft, child: Child): void => {
+  if (child.phase === "starting") draft.answerWaiters(draft.set(child, { phase: "ready", provided: true }), "up")
 }
 
 const onEnded = (draft: Draft, child: Child): void => {
@@ -118,19 +126,22 @@ const onVerdict = (draft: Draft, child: Child, verdict: Verdict, now: number): v
   switch (verdict._tag) {
     case "Restart":
     case "RestartGroup":
-      if (!countRestart(draft, child, now)) return draft.end({ _tag: "Failed", id, why: "intensity" })
-      return restart(draft, child, verdict)
-    case "Complete": {
+      if (countRestart(draft, child, now)) restart(draft, child, verdict)
+      else draft.end({ _tag: "Failed", id, why: "intensity" })
+      break
+    case "Complete":
       draft.down(draft.rest(child, "completed"))
-      return endWith(draft, id, significant)
-    }
+      endWith(draft, id, significant)
+      break
     case "Rest":
       draft.down(draft.rest(child, verdict.rest))
       // OTP: the end of a temporary significant child counts, however it ended.
-      return endWith(draft, id, significant && verdict.rest === "failed" && child.plan.restart === "never")
+      endWith(draft, id, significant && verdict.rest === "failed" && child.plan.restart === "never")
+      break
     case "GiveUp":
       draft.down(draft.rest(child, "failed"))
-      return draft.end({ _tag: "Failed", id, why: "policy" })
+      draft.end({ _tag: "Failed", id, why: "policy" })
+      break
   }
 }
 
@@ -186,31 +197,27 @@ type Ask = Extract<Input, { readonly _tag: "Ask" }>
 
 const onRequest = (draft: Draft, { id, request, what }: Ask): void => {
   const child = draft.find(id)
-  if (child === undefined) return draft.answer(request, "unknown")
-  switch (what) {
-    case "stop": {
-      const resting = child.rest === undefined ? draft.rest(child, "stopped") : child
-      draft.set(resting, { waiters: [...resting.waiters, { request, for: "down" }] })
-      return
-    }
-    case "remove": {
-      if (draft.dependentsOf(id).length > 0) return draft.answer(request, "needed")
-      const resting = child.rest === undefined ? draft.rest(child, "stopped") : child
-      draft.set(resting, { waiters: [...resting.waiters, { request, for: "removal" }] })
-      return
-    }
-    case "start":
-    case "restart": {
-      if (draft.state.end !== undefined) return draft.answer(request, "ending")
-      if (what === "start" && child.phase === "ready" && !child.barred) return draft.answer(request)
-      const waiters = [...child.waiters, { request, for: "up" } as const]
-      // A restart that is under way for another who asked is this one's too.
-      const joins = child.waiters.some((waiter) => waiter.for === "up")
-      const woken = draft.wake(cutShort(draft, child))
-      draft.set(woken, { waiters, again: woken.again || (what === "restart" && !joins && isUp(woken)) })
-      return
-    }
+  const refusal = refusalOf(draft, child, what)
+  if (child === undefined || refusal !== undefined) {
+    draft.answer(request, refusal)
+  } else if (what === "stop" || what === "remove") {
+    const resting = child.rest === undefined ? draft.rest(child, "stopped") : child
+    draft.set(resting, { waiters: [...resting.waiters, { request, for: what === "stop" ? "down" : "removal" }] })
+  } else if (what === "start" && child.phase === "ready" && !child.barred) {
+    draft.answer(request)
+  } else {
+    const waiters = [...child.waiters, { request, for: "up" } as const]
+    // A restart that is under way for another who asked is this one's too.
+    const joins = child.waiters.some((waiter) => waiter.for === "up")
+    const woken = draft.wake(cutShort(draft, child))
+    draft.set(woken, { waiters, again: woken.again || (what === "restart" && !joins && isUp(woken)) })
   }
+}
+
+const refusalOf = (draft: Draft, child: Child | undefined, what: Ask["what"]): Refusal | undefined => {
+  if (child === undefined) return "unknown"
+  if (what === "remove") return draft.dependentsOf(child.plan.id).length > 0 ? "needed" : undefined
+  return what !== "stop" && draft.state.end !== undefined ? "ending" : undefined
 }
 
 /** Somebody asks for its start: neither its policy nor the time of its schedule is waited for. */
@@ -221,18 +228,26 @@ const cutShort = (draft: Draft, child: Child): Child => {
 }
 
 const onAdd = (draft: Draft, request: number, plan: ChildPlan): void => {
-  if (draft.state.end !== undefined) return draft.answer(request, "ending")
-  if (draft.find(plan.id) !== undefined) return draft.answer(request, "duplicate")
-  if (plan.after.some(({ on }) => draft.find(on) === undefined)) return draft.answer(request, "unknown")
+  const refusal = refusalToAdd(draft, plan)
+  if (refusal !== undefined) {
+    draft.answer(request, refusal)
+    return
+  }
   const { children, dependents, nextPosition, significant, unready } = draft.state
+  const child: Child = { ...newChild(plan, nextPosition), waiters: [{ request, for: "up" }] }
   draft.update({
-    children: HashMap.set(children, plan.id, newChild(plan, nextPosition)),
+    children: HashMap.set(children, plan.id, child),
     dependents: withDependents(dependents, plan),
     nextPosition: nextPosition + 1,
     unready: unready + 1,
     significant: significant + Number(plan.significant)
   })
   draft.act({ _tag: "Added", id: plan.id })
-  const child = draft.find(plan.id)
-  if (child !== undefined) draft.set(child, { waiters: [{ request, for: "up" }] })
+  draft.mark(plan.id)
+}
+
+const refusalToAdd = (draft: Draft, { after, id }: ChildPlan): Refusal | undefined => {
+  if (draft.state.end !== undefined) return "ending"
+  if (draft.find(id) !== undefined) return "duplicate"
+  return after.every(({ on }) => draft.find(on) !== undefined) ? undefined : "unknown"
 }
