@@ -162,8 +162,8 @@ describe.skipIf(missing)(`a living keeper${Tools.because(keeper)}`, () => {
   const limit = (seconds + 30) * 1000
 
   it.each(users)("answers any frames with an end in order, as user %i", { timeout: limit }, async (uid) => {
-    let rounds = 0
-    for (const end = performance.now() + seconds * 1000; performance.now() < end; rounds++) {
+    const end = performance.now() + seconds * 1000
+    for (let rounds = 0; rounds < 3 || performance.now() < end; rounds++) {
       const seed = first + rounds
       const any = randomOf(seed)
       const family = await start({ ...options, uid })
@@ -191,12 +191,11 @@ describe.skipIf(missing)(`a living keeper${Tools.because(keeper)}`, () => {
       expect({ seed, many: many > 2 }).toEqual({ seed, many: false })
       await expectNothingLeft(family)
     }
-    expect(rounds).toBeGreaterThan(2)
   })
 
   it.each(users)("survives garbage, and ends what it cannot follow, as user %i", { timeout: limit }, async (uid) => {
-    let rounds = 0
-    for (const end = performance.now() + (seconds * 1000) / 2; performance.now() < end; rounds++) {
+    const end = performance.now() + (seconds * 1000) / 2
+    for (let rounds = 0; rounds < 3 || performance.now() < end; rounds++) {
       const any = randomOf(first + rounds)
       const family = await start({ ...options, uid, silent: any(2) === 0 })
       await send(any, family, anyStream(any))
@@ -205,6 +204,5 @@ describe.skipIf(missing)(`a living keeper${Tools.because(keeper)}`, () => {
       // In the middle of a frame, as often as not.
       await expectNothingLeft(family)
     }
-    expect(rounds).toBeGreaterThan(2)
   })
 })

@@ -138,6 +138,8 @@ static void enter_user_namespace(void) {
   if (file < 0 || write(file, "deny", 4) != 4) fail("setgroups");
   close(file);
   map_to_itself("/proc/self/gid_map", gid);
+  /* The change of credentials has made our entries of /proc root's. */
+  prctl(PR_SET_DUMPABLE, 1);
 }
 
 /* Returns in the init of the namespace; what stays outside passes its exit status on. */
