@@ -17,7 +17,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Backend } from "./Backend.ts"
 import type { Guarantees } from "./internal/guarantees.ts"
 import * as Internal from "./internal/nursery.ts"
 import type { NurseryEvent, NurseryInternal, ProcessInfo } from "./internal/registry.ts"
@@ -124,6 +126,37 @@ export const layerAuto: Layer.Layer<Nursery> = Layer.effect(
     ),
     Effect.map((internal) => ({ internal }))
   )
+)
+
+/**
+ * A nursery on a {@link Backend} of one's own: a simulation, or another backend with something changed ({@link backend} is that of
+ * a nursery).
+ *
+ * **Details**
+ *
+ * `make` is run once, in the scope of the layer, and has to close in that scope what it makes.
+ *
+ * **Gotchas**
+ *
+ * The interface is stable for the packages of this project only.
+ *
+ * @category layers
+ */
+export const layerBackend = <E, R>(
+  make: Effect.Effect<Backend, E, R>
+): Layer.Layer<Nursery, E, Exclude<R, Scope.Scope>> =>
+  Layer.effect(
+    Nursery,
+    Effect.map(Internal.withBackend(make), (internal) => ({ internal }))
+  )
+
+/**
+ * What a nursery starts its processes by, for a {@link layerBackend} that wraps it.
+ *
+ * @category inspection
+ */
+export const backend: Effect.Effect<Backend, never, Nursery> = Nursery.use(({ internal }) =>
+  Effect.succeed(internal.backend)
 )
 
 /**

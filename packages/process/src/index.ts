@@ -1,6 +1,7 @@
 /**
  * Operating-system processes as scoped resources: nothing that a scope started outlives it.
  */
+export type * as Backend from "./Backend.ts"
 export * as Command from "./Command.ts"
 export * as ExitStatus from "./ExitStatus.ts"
 export * as Nursery from "./Nursery.ts"

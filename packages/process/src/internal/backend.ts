@@ -7,8 +7,9 @@
  *
  * @internal
  */
-import type { KeeperLost } from "../ProcessError.ts"
+import type { KeeperLost, SpawnReason } from "../ProcessError.ts"
 import type { Guarantees } from "./guarantees.ts"
+import type { VirtualEnd } from "./streams/virtual.ts"
 
 /** A containment level, as in `docs/guarantees.md`. */
 export type Level = "tree" | "group" | "pid-namespace" | "cgroup"
@@ -89,6 +90,8 @@ export interface SpawnFailure {
   readonly errno: number
   /** The descriptor that the step was about, or -1. */
   readonly target: number
+  /** What it means, where the backend knows. Else it is found out by looking at the files that the request names. */
+  readonly reason?: SpawnReason
 }
 
 /** This program's end of a pipe or socket: an open, nonblocking descriptor that the receiver owns and closes. */
@@ -97,9 +100,10 @@ export interface OpenedFd {
   readonly kind: "pipeIn" | "pipeOut" | "duplex"
   /**
    * A descriptor number or a connected socket (not flowing, half-open allowed): "duplex" is always a socket, and so are the pipes
-   * of a program that cannot open them, because it has changed its user (`setuid`) since its helpers were started.
+   * of a program that cannot open them, because it has changed its user (`setuid`) since its helpers were started. Of a simulated
+   * process: an end without a descriptor.
    */
-  readonly handle: number | import("node:net").Socket
+  readonly handle: number | import("node:net").Socket | VirtualEnd
 }
 
 /**
@@ -122,6 +126,14 @@ export interface Observer {
   unkillable(pids: ReadonlyArray<number>): void
 }
 
+/** A process below a running one, with its age in milliseconds. */
+export interface Below {
+  readonly pid: number
+  readonly name: string
+  readonly parent: number
+  readonly age: number
+}
+
 /** A process that was asked for. */
 export interface Ticket {
   /** Ends it whatever its state: `failed` with ECANCELED, or SIGKILL and `ended`. For an interrupted spawn. */
@@ -137,6 +149,9 @@ export interface Ticket {
   /** Whether a live process keeps the event loop of this program alive. */
   ref(): void
   unref(): void
+  /** What the running leader has used, and what descends from it. Without these, `/proc` is asked about the pid. */
+  usage?(): RawUsage
+  descendants?(): ReadonlyArray<Below>
 }
 
 /** A kernel pipe between two children. */
@@ -153,4 +168,6 @@ export interface Backend {
   readonly pipe: (() => Joined) | undefined
   /** Ends everything and lets the helpers go; `done` is called when all is proven dead. Later spawns start anew or fail. */
   close(done: () => void): void
+  /** Milliseconds since 1970, for what the nursery tells about its processes, where it is not the machine's time. */
+  readonly now?: () => number
 }

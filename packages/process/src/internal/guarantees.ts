@@ -13,7 +13,8 @@ export interface LevelGuarantee {
 }
 
 export interface Guarantees {
-  readonly backend: "keeper" | "portable"
+  /** `other`: given to `Nursery.layerBackend`, such as a simulation. */
+  readonly backend: "keeper" | "portable" | "other"
   readonly levels: ReadonlyArray<LevelGuarantee>
   /** Descendants that left the process group (setsid, double fork) end with the scope. */
   readonly escapees: boolean

@@ -66,6 +66,17 @@ export const withKeeper = (options: KeeperOptions): Effect.Effect<NurseryInterna
     return { backend, registry }
   })
 
+/** A nursery on a backend of somebody else, who closes it with the scope. */
+export const withBackend = <E, R>(
+  make: Effect.Effect<Backend, E, R>
+): Effect.Effect<NurseryInternal, E, R | Scope.Scope> =>
+  Effect.gen(function* () {
+    const registry = yield* registryOf
+    const backend = yield* make
+    registry.measureBy(backend.now)
+    return { backend, registry }
+  })
+
 /** A nursery on what the platform offers. */
 export const portable: Effect.Effect<NurseryInternal, never, Scope.Scope> = Effect.gen(function* () {
   const registry = yield* registryOf

@@ -89,14 +89,16 @@ const signaledCount = Metric.counter("nursery_processes_signaled", {
   incremental: true
 })
 
-const describe = (live: LiveProcess): ProcessInfo => ({
+const monotonic = (): number => performance.now()
+
+const describe = (live: LiveProcess, now: () => number): ProcessInfo => ({
   pid: live.pid,
   helper: live.helper,
   name: live.name,
   command: live.command(),
   level: live.level,
   startedAt: live.startedAt,
-  age: performance.now() - live.startedMonotonic,
+  age: now() - live.startedMonotonic,
   state: live.state
 })
 
@@ -106,11 +108,17 @@ export class Registry {
   readonly #context: Context.Context<never>
   readonly #debug: boolean
   #closed = false
+  #now: (() => number) | undefined
 
   /** `context`: where the layer was built, for its metric registry, attributes, loggers and log level. */
   constructor(context: Context.Context<never>) {
     this.#context = context
     this.#debug = LogLevel.isLessThanOrEqualTo(Context.get(context, References.MinimumLogLevel), "Debug")
+  }
+
+  /** Takes all times from the backend's clock. */
+  measureBy(now: (() => number) | undefined): void {
+    this.#now = now
   }
 
   started(process: StartedProcess): LiveProcess {
@@ -120,14 +128,14 @@ export class Registry {
       name: process.name,
       command: process.command,
       level: process.level,
-      startedAt: Date.now(),
-      startedMonotonic: performance.now(),
+      startedAt: this.#now?.() ?? Date.now(),
+      startedMonotonic: (this.#now ?? monotonic)(),
       state: "running"
     }
     this.#live.add(live)
     startedCount.updateUnsafe(1, this.#context)
     alive.modifyUnsafe(1, this.#context)
-    if (this.#listeners.size > 0) this.publish({ _tag: "Started", process: describe(live) })
+    if (this.#listeners.size > 0) this.publish({ _tag: "Started", process: this.#describe(live) })
     if (this.#debug) this.#log(`started ${live.command()}`, live)
     return live
   }
@@ -135,14 +143,14 @@ export class Registry {
   exited(live: LiveProcess, exit: ProcessExit): void {
     live.state = "exited"
     if (exit.status._tag === "Signaled") signaledCount.updateUnsafe(1, this.#context)
-    if (this.#listeners.size > 0) this.publish({ _tag: "Exited", process: describe(live), exit })
+    if (this.#listeners.size > 0) this.publish({ _tag: "Exited", process: this.#describe(live), exit })
     if (this.#debug) this.#log(`exited ${live.command()}`, live)
   }
 
   ended(live: LiveProcess): void {
     if (!this.#live.delete(live)) return
     alive.modifyUnsafe(-1, this.#context)
-    if (this.#listeners.size > 0) this.publish({ _tag: "Ended", process: describe(live) })
+    if (this.#listeners.size > 0) this.publish({ _tag: "Ended", process: this.#describe(live) })
     if (this.#debug) this.#log(`ended ${live.command()}`, live)
   }
 
@@ -157,14 +165,14 @@ export class Registry {
     if (live === undefined) failedCount.updateUnsafe(1, this.#context)
     else live.state = "lost"
     if (this.#listeners.size > 0) {
-      this.publish({ _tag: "KeeperLost", process: live === undefined ? undefined : describe(live), error })
+      this.publish({ _tag: "KeeperLost", process: live === undefined ? undefined : this.#describe(live), error })
     }
     if (this.#debug) this.#log(error.message, live)
   }
 
   unkillable(live: LiveProcess, pids: ReadonlyArray<number>): void {
     live.state = "unkillable"
-    if (this.#listeners.size > 0) this.publish({ _tag: "Unkillable", process: describe(live), pids })
+    if (this.#listeners.size > 0) this.publish({ _tag: "Unkillable", process: this.#describe(live), pids })
     this.#run(
       Effect.logWarning(
         `${live.command()} (pid ${live.pid}) cannot be ended: SIGKILL was sent, but ${pids.join(", ")} did not die; waiting goes on in the background`
@@ -179,7 +187,7 @@ export class Registry {
 
   /** Everything alive, oldest first. */
   processes(): ReadonlyArray<ProcessInfo> {
-    return Array.from(this.#live, describe)
+    return Array.from(this.#live, (live) => this.#describe(live))
   }
 
   /** Returns what removes the listener. */
@@ -200,6 +208,10 @@ export class Registry {
     this.#closed = true
     for (const listener of this.#listeners) listener.end()
     this.#listeners.clear()
+  }
+
+  #describe(live: LiveProcess): ProcessInfo {
+    return describe(live, this.#now ?? monotonic)
   }
 
   #log(message: string, live: LiveProcess | undefined): void {

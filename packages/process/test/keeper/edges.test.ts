@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs"
+import { Socket } from "node:net"
 import { describe, expect, it } from "vitest"
 import {
   client,
@@ -105,7 +106,7 @@ describe("a spawn that is cancelled", () => {
     const owner = await client()
     const piped = fds({ target: 0, kind: "pipeIn" }, { target: 1, kind: "pipeOut" }, { target: 3, kind: "duplex" })
     const { seen: first } = start(owner, request(["true"], { fds: fds({ target: 3, kind: "duplex" }) }))
-    for (const { handle } of (await first.until("started")).fds) if (typeof handle !== "number") handle.destroy()
+    for (const { handle } of (await first.until("started")).fds) if (handle instanceof Socket) handle.destroy()
     await first.until("ended")
     const before = openDescriptors()
     const keptBefore = descriptorsOf(helpers(owner).keeper)
@@ -128,7 +129,7 @@ describe("a spawn that is cancelled", () => {
         if (happening._tag !== "started") continue
         for (const { handle } of happening.fds) {
           if (typeof handle === "number") closeSync(handle)
-          else handle.destroy()
+          else if (handle instanceof Socket) handle.destroy()
         }
       }
     }

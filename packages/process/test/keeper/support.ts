@@ -180,7 +180,8 @@ export const socketOf = (fds: ReadonlyArray<OpenedFd>, target: number): Socket =
   const fd = fds.find((fd) => fd.target === target)
   if (fd === undefined) throw new Error(`no descriptor ${target}`)
   const { handle, kind } = fd
-  if (typeof handle !== "number") return handle
+  if (handle instanceof Socket) return handle
+  if (typeof handle !== "number") throw new Error(`descriptor ${target} has no descriptor here`)
   return new Socket({ fd: handle, readable: kind === "pipeOut", writable: kind === "pipeIn" })
 }
 

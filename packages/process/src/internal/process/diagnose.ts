@@ -22,6 +22,7 @@ export type Attempt = Pick<Plan, "command" | "request">
 
 export const diagnose = (plan: Attempt, failure: SpawnFailure): Effect.Effect<Reason.SpawnError> => {
   const errno = Errno.fromNumber(failure.errno)
+  if (failure.reason !== undefined) return Effect.succeed(error(plan.command, failure.step, failure.reason, errno))
   return Effect.map(
     Effect.promise(() => reasonOf(plan, failure, errno)),
     (reason) => error(plan.command, failure.step, reason, errno)

@@ -14,6 +14,7 @@ import type { ProcessExit, ResourceUsage } from "../../ExitStatus.ts"
 import type { Descendant, ProcessBase } from "../../Process.ts"
 import type { ExitError, KeeperLost, StreamError, Unkillable } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
+import { makeUsage } from "../usage.ts"
 import * as Descendants from "./descendants.ts"
 import { readUsage } from "./procfs.ts"
 import { stopOf } from "./request.ts"
@@ -69,6 +70,8 @@ export class Handle implements ProcessBase<unknown> {
     return Effect.suspend(() => {
       const known = Effect.map(this.exit, (exit) => exit.usage)
       if (!run.isRunning) return known
+      const own = run.usage
+      if (own !== undefined) return Effect.succeed(makeUsage(own))
       // Where it has just been waited for, its final figures are on the way.
       return Effect.flatMap(readUsage(run.pid, run.helper || process.pid), (usage) =>
         usage === undefined ? known : Effect.succeed(usage)
@@ -80,9 +83,12 @@ export class Handle implements ProcessBase<unknown> {
     const run = this.#run
     return Effect.suspend(() => {
       if (run.isEnded) return Effect.succeed([])
-      return Effect.map(Descendants.read(run.pid, run.helper, run.plan.request.level === "group"), (found) =>
-        found.map((one) => ({ ...one, age: Duration.millis(one.age) }))
-      )
+      const own = run.descendants
+      const all =
+        own === undefined
+          ? Descendants.read(run.pid, run.helper, run.plan.request.level === "group")
+          : Effect.succeed(own)
+      return Effect.map(all, (found) => found.map((one) => ({ ...one, age: Duration.millis(one.age) })))
     })
   }
 

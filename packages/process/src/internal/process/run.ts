@@ -14,7 +14,7 @@ import * as Scope from "effect/Scope"
 import * as Command from "../../Command.ts"
 import * as ExitStatus from "../../ExitStatus.ts"
 import { ExitError, type KeeperLost, type SpawnError, StreamError, Unkillable } from "../../ProcessError.ts"
-import type { Observer, OpenedFd, RawUsage, SpawnFailure, StopPolicy, Ticket } from "../backend.ts"
+import type { Below, Observer, OpenedFd, RawUsage, SpawnFailure, StopPolicy, Ticket } from "../backend.ts"
 import type { LiveProcess, NurseryInternal } from "../registry.ts"
 import { Source } from "../streams/source.ts"
 import { Tail } from "../streams/tail.ts"
@@ -102,6 +102,16 @@ export class Run implements Observer {
   /** Sends a signal; `done` gets an error number, 0 for success. */
   signal(signal: number, reach: "leader" | "group" | "tree", done: (errno: number) => void): void {
     this.#ticket?.signal(signal, reach, done)
+  }
+
+  /** The backend's own figures of the running process; `undefined` where `/proc` has them. */
+  get usage(): RawUsage | undefined {
+    return this.#ticket?.usage?.()
+  }
+
+  /** What the backend knows to descend from the process; `undefined` where `/proc` tells. */
+  get descendants(): ReadonlyArray<Below> | undefined {
+    return this.#ticket?.descendants?.()
   }
 
   /** A fiber that writes a Stream to the process. */

@@ -12,7 +12,6 @@
  * @internal
  */
 
-import type { Socket } from "node:net"
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
@@ -20,8 +19,9 @@ import type * as PlatformError from "effect/PlatformError"
 import type * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { OpenedFd } from "../backend.ts"
 import * as Descriptor from "../streams/descriptor.ts"
-import { type Flow, PipeFlow, type Receiver, SocketFlow } from "../streams/flow.ts"
+import { type Flow, flowOf, type Receiver } from "../streams/flow.ts"
 import { codeError } from "./errors.ts"
 
 type Chunks = readonly [Uint8Array, ...Array<Uint8Array>]
@@ -50,7 +50,7 @@ const scratch = new Uint8Array(64 * 1024)
 
 export interface ReaderOptions {
   /** An open, nonblocking descriptor or a connected socket; the reader closes it. */
-  readonly handle: number | Socket
+  readonly handle: OpenedFd["handle"]
   readonly onError: (cause: unknown) => PlatformError.PlatformError
   /** Called once, when the reader needs its handle no longer; in place of closing it. */
   readonly release?: (() => void) | undefined
@@ -75,8 +75,7 @@ export class Reader implements Receiver {
 
   constructor(options: ReaderOptions) {
     this.#options = options
-    this.#flow =
-      typeof options.handle === "number" ? new PipeFlow(options.handle, this) : new SocketFlow(options.handle, this)
+    this.#flow = flowOf(options.handle, this)
     // A socket tells of a failed write on its reading side, which must be heard even if nobody ever reads.
     if (typeof options.handle === "number") readAheadSoon(this)
     else this.readAhead()

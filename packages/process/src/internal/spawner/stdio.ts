@@ -7,7 +7,7 @@
  * @internal
  */
 
-import type { Socket } from "node:net"
+import { Socket } from "node:net"
 import type * as PlatformError from "effect/PlatformError"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
@@ -94,7 +94,7 @@ export class Stdio {
   }
 
   #connect({ handle, kind, target }: OpenedFd): End {
-    const socket = typeof handle === "number" ? undefined : handle
+    const socket = handle instanceof Socket ? handle : undefined
     // A socket that goes both ways has two users, and is closed by the last of them.
     let users = kind === "duplex" ? 2 : 1
     const leave = socket === undefined ? undefined : () => void (--users === 0 && socket.destroy())

@@ -5,6 +5,7 @@
  */
 import { Socket } from "node:net"
 import { close, errnoOf } from "./descriptor.ts"
+import type { VirtualEnd } from "./virtual.ts"
 
 export interface Receiver {
   /** Whether the receiver keeps the chunks that it gets; if not, their memory is used again. */
@@ -25,6 +26,12 @@ export interface Flow {
   unref(): void
   /** Passes on what was read ahead and returns the descriptor, to be read at once; negative where it cannot be. */
   prepare(): number
+}
+
+/** The flow of whatever this program holds of a pipe. */
+export const flowOf = (handle: number | Socket | VirtualEnd, receiver: Receiver): Flow => {
+  if (typeof handle === "number") return new PipeFlow(handle, receiver)
+  return handle instanceof Socket ? new SocketFlow(handle, receiver) : handle.flow(receiver)
 }
 
 // What one read takes at most: the kernel's pipes hold as much by default.

@@ -11,7 +11,7 @@
  * @internal
  */
 
-import type { Socket } from "node:net"
+import { Socket } from "node:net"
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Data from "effect/Data"
@@ -20,9 +20,10 @@ import type * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Descriptor from "./descriptor.ts"
-import { type Flow, PipeFlow, SocketFlow } from "./flow.ts"
+import { type Flow, flowOf } from "./flow.ts"
 import { begin as beginPatiently } from "./patience.ts"
 import type { Tail } from "./tail.ts"
+import type { VirtualEnd } from "./virtual.ts"
 
 /** The defect of a second consumer of one stream. Share a stream with `Stream.broadcast`. */
 export class StreamInUse extends Data.TaggedError("StreamInUse")<{ readonly stream: string }> {
@@ -32,8 +33,8 @@ export class StreamInUse extends Data.TaggedError("StreamInUse")<{ readonly stre
 }
 
 export interface SourceOptions<E> {
-  /** An open, nonblocking descriptor or a connected socket; the source closes it. */
-  readonly handle: number | Socket
+  /** An open, nonblocking descriptor, a connected socket or a virtual end; the source closes it. */
+  readonly handle: number | Socket | VirtualEnd
   /** What it is called in errors: `stdout`, `fd 3`. */
   readonly name: string
   readonly onError: (errno: string) => E
@@ -93,8 +94,7 @@ export class Source<E> {
 
   constructor(options: SourceOptions<E>) {
     this.#options = options
-    this.#flow =
-      typeof options.handle === "number" ? new PipeFlow(options.handle, this) : new SocketFlow(options.handle, this)
+    this.#flow = flowOf(options.handle, this)
     this.stream = this.#streamOf(false)
     sources.set(this.stream, this)
   }
@@ -144,7 +144,7 @@ export class Source<E> {
     this.#claim()
     this.#collector = collector
     if (this.#end !== undefined) collector.end(undefined)
-    else if (isPatient) {
+    else if (isPatient && this.#isReal) {
       this.#forget = beginPatiently(
         () => {
           const count = this.#take(highWater)
@@ -162,6 +162,11 @@ export class Source<E> {
   readNow(limit: number = 1024 * 1024): boolean {
     this.#take(limit)
     return this.#end !== undefined
+  }
+
+  /** Whether reading costs the event loop something. */
+  get #isReal(): boolean {
+    return typeof this.#options.handle === "number" || this.#options.handle instanceof Socket
   }
 
   /** How many bytes were there. */

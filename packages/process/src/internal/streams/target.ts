@@ -14,10 +14,11 @@ import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Sink from "effect/Sink"
 import * as Descriptor from "./descriptor.ts"
+import type { VirtualEnd } from "./virtual.ts"
 
 export interface TargetOptions<E> {
-  /** An open, nonblocking descriptor or a connected socket; the target closes it. */
-  readonly handle: number | Socket
+  /** An open, nonblocking descriptor, a connected socket or a virtual end; the target closes it. */
+  readonly handle: number | Socket | VirtualEnd
   readonly onError: (errno: string) => E
   /** Whether a Sink that is done closes it; true by default. */
   readonly endOnDone?: boolean | undefined
@@ -43,7 +44,7 @@ export class Target<E> {
 
   constructor(options: TargetOptions<E>) {
     this.#options = options
-    if (typeof options.handle !== "number") this.#listen(options.handle)
+    if (options.handle instanceof Socket) this.#listen(options.handle)
     this.sink = Sink.fromTransform((upstream) => Effect.raceFirst(this.write(upstream), this.#failure))
   }
 
@@ -98,19 +99,23 @@ export class Target<E> {
     const rest = this.#socket === undefined ? this.#writeNow(chunks) : chunks
     if (this.#errno !== undefined) return Effect.fail(this.#errorOf(this.#errno))
     if (rest.length === 0) return Effect.void
-    return Effect.callback<void, E>((resume) => this.#writeLater(rest, resume))
+    const { handle } = this.#options
+    if (typeof handle === "number" || handle instanceof Socket) {
+      return Effect.callback<void, E>((resume) => this.#writeLater(rest, resume))
+    }
+    return Effect.callback<void, E>((resume) => this.#writeInParts(handle, rest, resume))
   }
 
   /** What the kernel did not take. */
-  #writeNow(chunks: Chunks): ReadonlyArray<Uint8Array> {
-    const fd = this.#options.handle
-    if (this.#closed || typeof fd !== "number") {
+  #writeNow(chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> {
+    const { handle } = this.#options
+    if (this.#closed || handle instanceof Socket) {
       this.#errno ??= "EPIPE"
       return chunks
     }
     let rest: ReadonlyArray<Uint8Array> = chunks
     while (rest.length > 0) {
-      const outcome = Descriptor.tryWrite(fd, rest)
+      const outcome = typeof handle === "number" ? Descriptor.tryWrite(handle, rest) : handle.write(rest)
       if (typeof outcome === "string") {
         this.close(outcome)
         return rest
@@ -148,6 +153,28 @@ export class Target<E> {
     return Effect.sync(() => {
       this.#waiters.delete(check)
     })
+  }
+
+  /** Where no socket does it: each time that there is room, as much as fits. */
+  #writeInParts(
+    end: VirtualEnd,
+    chunks: ReadonlyArray<Uint8Array>,
+    resume: (effect: Effect.Effect<void, E>) => void
+  ): Effect.Effect<void> {
+    let rest = chunks
+    const stop = () => {
+      forget()
+      this.#waiters.delete(check)
+    }
+    const check = () => {
+      if (this.#errno === undefined) rest = this.#writeNow(rest)
+      if (this.#errno === undefined && rest.length > 0) return
+      stop()
+      resume(this.#errno === undefined ? Effect.void : Effect.fail(this.#errorOf(this.#errno)))
+    }
+    const forget = end.onWritable(check)
+    this.#waiters.add(check)
+    return Effect.sync(stop)
   }
 
   readonly #finish: Effect.Effect<Sink.End<void>, E> = Effect.callback<Sink.End<void>, E>((resume) => {
@@ -218,6 +245,7 @@ export class Target<E> {
     if (this.#options.release !== undefined) this.#options.release()
     else if (this.#socket !== undefined) this.#socket.destroy()
     else if (typeof this.#options.handle === "number") Descriptor.close(this.#options.handle)
+    else if (!(this.#options.handle instanceof Socket)) this.#options.handle.end()
   }
 }
 
