@@ -29,6 +29,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -138,6 +139,10 @@ static void enter_user_namespace(void) {
   if (file < 0 || write(file, "deny", 4) != 4) fail("setgroups");
   close(file);
   map_to_itself("/proc/self/gid_map", gid);
+  /* An owner has none of the capabilities that come with the namespace: a keeper without them could not look into it. */
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
+  if (syscall(SYS_capset, &header, none) != 0) fail("capset");
   /* The change of credentials has made our entries of /proc root's. */
   prctl(PR_SET_DUMPABLE, 1);
 }
