@@ -8,6 +8,7 @@ import type { Command, Process } from "@nursery/process"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
+import type * as Stream from "effect/Stream"
 import type { ChildExit } from "../ChildExit.ts"
 import type { Dependency, Intensity, RestartRule, Strategy } from "./core/plan.ts"
 
@@ -16,32 +17,60 @@ export type Provided = Readonly<Record<string, unknown>>
 
 type AnyEffect<A = unknown> = Effect.Effect<A, unknown, unknown>
 
-/** Whether a process, or an Effect, does what it is for; it provides what it answers. `process` is there for process children. */
+/** What a check wants of the command of its process; `internal/ready/prepare.ts` changes the command accordingly. */
+export interface Wants {
+  /** The socket of systemd's notify protocol. */
+  readonly notify: boolean
+  /** The interval that the process is told, by `WATCHDOG_USEC`. */
+  readonly watchdog: Duration.Duration | undefined
+  /** Descriptors that the process writes and the check reads. */
+  readonly fds: ReadonlyArray<number>
+  readonly stdout: boolean
+  readonly stderr: boolean
+}
+
+/** Whether a process, or an Effect, does what it is for; it provides what it answers. */
 export interface ReadySpec {
   /** For messages: `http http://127.0.0.1:8080/health`. */
   readonly name: string
-  /** Wants the environment that the protocol `notify` needs. */
-  readonly notify: boolean
-  /** Descriptor on which s6's readiness protocol is spoken. */
-  readonly fd: number | undefined
-  /** Reads the output that the command pipes. */
-  readonly log: RegExp | undefined
-  /** Succeeds once ready. Interrupted when the child ends first. */
+  readonly wants: Wants
+  /** What is wrong with its options: makes the tree an `InvalidTree`. */
+  readonly problem: string | undefined
+  /** Succeeds once ready. Interrupted when the child ends first. Its failures are the child's: they name it where they have to. */
   readonly check: (running: Running) => AnyEffect
-  readonly timeout: Duration.Duration | undefined
+}
+
+/** A message of systemd's notify protocol. */
+export interface Notification {
+  readonly pid: number
+  readonly fields: Readonly<Record<string, string>>
+  /** Its sender does not belong to the child. */
+  readonly fromStranger: boolean
 }
 
 /** What a readiness or liveness check may look at. */
 export interface Running {
+  /** The name of the child, for errors. */
+  readonly child: string
   /** `undefined` for a child that is an Effect. */
-  readonly process: Process.Process | undefined
-  /** Lines of its output, for `Ready.log`: each subscriber gets those from the start of the process on. */
-  readonly lines: AnyEffect<never> | undefined
+  readonly process: Process.ProcessBase<unknown> | undefined
+  /**
+   * What the process says of itself: empty without `wants.notify`. A subscriber that comes before the child is ready gets it from
+   * the start on, any later one from then on. It does not end before the process.
+   */
+  readonly notifications: Stream.Stream<Notification>
+  /** Lines of the output that is wanted: each subscriber that comes before the child is ready gets those from the start on. */
+  readonly lines: (of: "stdout" | "stderr" | "both") => Stream.Stream<string>
+  /** Told why it is not ready yet, each time that a probe has failed. */
+  readonly report: (problem: string) => void
 }
 
 export interface LivenessSpec {
   readonly name: string
-  /** Watches for as long as the child runs: fails when it is not alive any more. */
+  readonly wants: Wants
+  /** What is wrong with its options: makes the tree an `InvalidTree`. */
+  readonly problem: string | undefined
+  /** Watches from when the child is ready for as long as it runs: fails with `Unresponsive` when it is not alive any more. */
   readonly watch: (running: Running) => AnyEffect<never>
 }
 
