@@ -2,6 +2,8 @@
  * A child as data: what the public constructors make and the shell runs. Types of what it provides, fails with and needs are known
  * to the public interfaces alone; here they are unknown.
  *
+ * Numbers and durations are as they were given: `internal/validate.ts` finds what is wrong with them before anything runs.
+ *
  * @internal
  */
 import type { Command, Process } from "@nursery/process"
@@ -10,7 +12,7 @@ import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
 import type { ChildExit } from "../ChildExit.ts"
-import type { Dependency, Intensity, RestartRule, Strategy } from "./core/plan.ts"
+import type { Dependency, RestartRule, Strategy } from "./core/plan.ts"
 
 /** What the children named in `after` have provided. */
 export type Provided = Readonly<Record<string, unknown>>
@@ -79,14 +81,16 @@ export interface RestartSpec {
   /** `undefined`: at once, each time. */
   readonly schedule: Schedule.Schedule<unknown, ChildExit, unknown, unknown> | undefined
   /** How long a child has to be ready until its schedule starts anew. `undefined`: never. */
-  readonly healthyAfter: Duration.Duration | undefined
+  readonly healthyAfter: Duration.Input | undefined
+  /** Whether also those failures are retried that will not go away by trying again. */
+  readonly retryPermanent: boolean
 }
 
 export type Decision =
   | { readonly _tag: "restart" | "restartGroup" | "pause" | "stop" | "escalate" | "ignore" }
   | { readonly _tag: "replace"; readonly command: Command.Command }
 
-/** Asked about an end, before the restart rule: `undefined` leaves it to the next one, and at last to the rule. */
+/** Asked about an end, before the restart rule: `undefined` leaves it to the rule. What it fails with is what the child gives up with. */
 export type Policy = (exit: ChildExit) => AnyEffect<Decision | undefined>
 
 /** Run around each life of a child. */
@@ -97,8 +101,10 @@ export interface Hooks {
 
 interface Common {
   readonly name: string
+  /** At most one for each name, unless the tree is invalid. */
   readonly after: ReadonlyArray<Dependency>
   readonly restart: RestartSpec
+  /** One at most: what the public functions add to a child is composed to one. */
   readonly policies: ReadonlyArray<Policy>
   readonly significant: boolean
   readonly hooks: Hooks
@@ -111,8 +117,11 @@ export interface ProcessSpec extends Common {
   readonly liveness: LivenessSpec | undefined
   /** Changes the command's own. */
   readonly stop: Command.StopOptions | undefined
-  /** How a running process is asked to read its configuration anew. */
-  readonly reload: "notify" | AnyEffect | undefined
+  /**
+   * How a running process is asked to read its configuration anew. `notify`: by SIGHUP, and it says by the notify protocol when it
+   * has done so. `undefined`: it cannot be.
+   */
+  readonly reload: "notify" | ((process: Process.Process) => AnyEffect) | undefined
 }
 
 export interface EffectSpec extends Common {
@@ -121,23 +130,33 @@ export interface EffectSpec extends Common {
   /** `undefined`: it is ready when it has succeeded, and provides its value. */
   readonly ready: ReadySpec | undefined
   /** It is interrupted, and no longer waited for after so long. */
-  readonly stopTimeout: Duration.Duration | undefined
+  readonly stopTimeout: Duration.Input | undefined
+}
+
+/** The tree gives up at one restart more than `restarts` within so much time. */
+export interface IntensitySpec {
+  readonly restarts: number
+  readonly within: Duration.Input
 }
 
 export interface SupervisorSpec extends Common {
   readonly kind: "supervisor"
   readonly strategy: Strategy
   /** `undefined`: the default, which counts only children that have no schedule of their own. */
-  readonly intensity: Intensity | undefined
+  readonly intensity: IntensitySpec | undefined
   readonly autoShutdown: "any" | "all"
+  /** `sequential`: each child also starts after the one before it. */
+  readonly order: "dependencies" | "sequential"
   readonly children: ReadonlyArray<ChildSpec>
 }
 
 export interface DynamicSpec extends Common {
   readonly kind: "dynamic"
-  readonly intensity: Intensity | undefined
-  /** What is started with arguments; its name is replaced by the key. */
+  readonly intensity: IntensitySpec | undefined
+  /** What is started with arguments; its name is replaced by the key. May throw: it is the user's function. */
   readonly template: (args: unknown) => ChildSpec
 }
 
 export type ChildSpec = ProcessSpec | EffectSpec | SupervisorSpec | DynamicSpec
+
+export type TreeSpec = SupervisorSpec | DynamicSpec

@@ -25,12 +25,20 @@ export interface Child {
   readonly phase: Phase
   /** `undefined`: it is to run. */
   readonly rest: Rest | undefined
-  /** The group restart that it takes part in: it goes down, and up again when all of the group are down. */
+  /** The group restart that it takes part in: it goes down, and up again as soon as all of the group are down. */
   readonly group: number | undefined
-  /** It goes down, and up again at once: a restart on request. */
+  /** It goes down, and up again: a restart on request. */
   readonly again: boolean
-  /** It may not run now, for whatever reason: its own rest, a restart, what it requires, or the end of the tree. */
+  /** It may not run now: it is at rest, it is being restarted, or something that it requires is missing. */
   readonly barred: boolean
+  /** Those after it need not wait for it: it is ready and stays so, or it is at rest, and those before it let pass too. */
+  readonly passed: boolean
+  /** It goes down, or waits for one after it that does: whoever goes down before it in the list has to wait for that. */
+  readonly holding: boolean
+  /** How many of those after it are `holding`. */
+  readonly holders: number
+  /** How many of those that require it are up. */
+  readonly users: number
   /** Of its latest start; the first is 1. What tells of an earlier one is out of date. */
   readonly incarnation: number
   /** It has been ready at some time. */

@@ -8,9 +8,11 @@
  * @internal
  */
 import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
 import { Draft, isUp } from "./draft.ts"
-import type { Action, Child, Input, Refusal, State, Verdict } from "./model.ts"
+import type { Action, Child, GivenUp, Input, Refusal, Rest, State, Verdict } from "./model.ts"
 import type { ChildPlan, TreePlan } from "./plan.ts"
+import { settle } from "./settle.ts"
 
 const newChild = (plan: ChildPlan, position: number): Child => ({
   plan,
@@ -20,42 +22,47 @@ const newChild = (plan: ChildPlan, position: number): Child => ({
   group: undefined,
   again: false,
   barred: false,
+  passed: false,
+  holding: false,
+  holders: 0,
+  users: 0,
   incarnation: 0,
   provided: false,
   waiters: []
 })
 
-const withDependents = (
-  dependents: HashMap.HashMap<string, ReadonlyArray<string>>,
-  { after, id }: ChildPlan
-): HashMap.HashMap<string, ReadonlyArray<string>> =>
-  after.reduce((all, { on }) => {
-    const known = HashMap.has(all, on) ? HashMap.getUnsafe(all, on) : []
-    return HashMap.set(all, on, [...known, id])
-  }, dependents)
-
 /** A tree of which nothing runs yet. The plan has been validated: names are unique, and `after` has earlier ones only. */
-export const initial = ({ children, ...plan }: TreePlan): State => ({
-  plan,
-  children: HashMap.fromIterable(children.map((child, index) => [child.id, newChild(child, index)])),
-  dependents: children.reduce(withDependents, HashMap.empty<string, ReadonlyArray<string>>()),
-  groups: new Map(),
-  restarts: [],
-  begun: false,
-  unready: children.length,
-  up: 0,
-  significant: children.filter(({ significant }) => significant).length,
-  allReady: false,
-  end: undefined,
-  finished: false,
-  nextPosition: children.length,
-  nextGroup: 0
-})
+export const initial = ({ children, ...plan }: TreePlan): State => {
+  const dependents = new Map<string, Array<string>>()
+  for (const { after, id } of children) {
+    for (const { on } of after)
+      dependents
+        .set(on, dependents.get(on) ?? [])
+        .get(on)
+        ?.push(id)
+  }
+  return {
+    plan,
+    children: HashMap.fromIterable(children.map((child, index) => [child.id, newChild(child, index)])),
+    dependents: HashMap.fromIterable(dependents),
+    groups: new Map(),
+    restarts: [],
+    begun: false,
+    unready: children.length,
+    up: 0,
+    significant: children.filter(({ significant }) => significant).length,
+    allReady: false,
+    end: undefined,
+    finished: false,
+    nextPosition: children.length,
+    nextGroup: 0
+  }
+}
 
 export const step = (state: State, input: Input): readonly [State, ReadonlyArray<Action>] => {
   const draft = new Draft(state)
   apply(draft, input)
-  draft.settle()
+  settle(draft)
   return [draft.state, draft.actions]
 }
 
@@ -63,10 +70,12 @@ const apply = (draft: Draft, input: Input): void => {
   switch (input._tag) {
     case "Begin":
       draft.update({ begun: true })
-      for (const { plan } of draft.all) draft.mark(plan.id)
+      for (const { plan } of draft.all) draft.touched.add(plan.id)
       break
     case "Ready":
-      whenCurrent(draft, input, (child) => onReady(draft, child))
+      whenCurrent(draft, input, (child) => {
+        if (child.phase === "starting") draft.set(child, { phase: "ready", provided: true })
+      })
       break
     case "Ended":
       whenCurrent(draft, input, (child) => onEnded(draft, child))
@@ -103,50 +112,61 @@ const whenCurrent = (
   if (child !== undefined && child.incarnation === incarnation) use(child)
 }
 
-const onReady = (draft: Draft, child: Child): void => {
-  if (child.phase === "starting") draft.answerWaiters(draft.set(child, { phase: "ready", provided: true }), "up")
-}
-
 const onEnded = (draft: Draft, child: Child): void => {
-  const { id } = child.plan
-  const { incarnation } = child
-  // One that was to go down has done so, asked or not.
-  if (child.phase === "stopping" || (child.barred && isUp(child))) {
-    // OTP: a temporary child that a sibling's restart has stopped is not started again.
-    const leaves = child.plan.restart === "never" && child.group !== undefined && child.rest === undefined
-    draft.down(leaves ? draft.rest(child, "stopped") : child)
-  } else if (isUp(child)) {
+  const { barred, group, incarnation, phase, plan, rest, waiters } = child
+  if (!isUp(child)) return
+  if (phase !== "stopping" && !barred) {
     draft.set(child, { phase: "deciding" })
-    draft.act({ _tag: "Decide", id, incarnation })
+    draft.act({ _tag: "Decide", id: plan.id, incarnation })
+    return
   }
+  // It was to go down, and has done so, asked or not. OTP: a sibling's restart stops a temporary child and does not start it
+  // again; here, unless somebody waits for it.
+  const isDone = plan.restart === "never" && group !== undefined && !waiters.some((waiter) => waiter.for === "up")
+  if (isDone && rest === undefined) draft.rest(child, "stopped")
+  draft.down(child)
 }
 
 const onVerdict = (draft: Draft, child: Child, verdict: Verdict, now: number): void => {
-  const { id, significant } = child.plan
+  const { id, restart: rule, significant } = child.plan
   switch (verdict._tag) {
     case "Restart":
     case "RestartGroup":
-      if (countRestart(draft, child, now)) restart(draft, child, verdict)
-      else draft.end({ _tag: "Failed", id, why: "intensity" })
+      // OTP: one that ended before its siblings' restart took it in is restarted with them; that is one restart.
+      if (child.group !== undefined || countRestart(draft, child, now)) restart(draft, child, verdict)
+      else fail(draft, child, "intensity")
       break
     case "Complete":
-      draft.down(draft.rest(child, "completed"))
-      endWith(draft, id, significant)
+      goDown(draft, child, "completed")
+      if (significant) endWith(draft, id)
+      // In a group restart what has completed is done again, whether it is known to have completed sooner or later.
+      if (child.group !== undefined && rule !== "never" && draft.state.end === undefined) {
+        draft.set(child, { rest: undefined })
+      }
       break
     case "Rest":
-      draft.down(draft.rest(child, verdict.rest))
+      goDown(draft, child, verdict.rest)
       // OTP: the end of a temporary significant child counts, however it ended.
-      endWith(draft, id, significant && verdict.rest === "failed" && child.plan.restart === "never")
+      if (significant && verdict.rest === "failed" && rule === "never") endWith(draft, id)
       break
     case "GiveUp":
-      draft.down(draft.rest(child, "failed"))
-      draft.end({ _tag: "Failed", id, why: "policy" })
+      fail(draft, child, "policy")
       break
   }
 }
 
-const endWith = (draft: Draft, id: string, significant: boolean): void => {
-  if (!significant) return
+const goDown = (draft: Draft, child: Child, rest: Rest): void => {
+  draft.rest(child, rest)
+  draft.down(child)
+}
+
+const fail = (draft: Draft, child: Child, why: GivenUp): void => {
+  goDown(draft, child, "failed")
+  draft.end({ _tag: "Failed", id: child.plan.id, why })
+}
+
+/** A significant child has ended for good. */
+const endWith = (draft: Draft, id: string): void => {
   if (draft.state.plan.autoShutdown === "any" || draft.state.significant === 0) draft.end({ _tag: "Significant", id })
 }
 
@@ -154,27 +174,26 @@ const endWith = (draft: Draft, id: string, significant: boolean): void => {
 const countRestart = (draft: Draft, child: Child, now: number): boolean => {
   if (!child.plan.counted) return true
   const { restarts: limit, within } = draft.state.plan.intensity
-  const recent = [...draft.state.restarts.filter((time) => time >= now - within), now]
-  draft.update({ restarts: recent })
-  return recent.length <= limit
+  // The oldest are first, so nothing is looked at but what is dropped. OTP: the end of the period belongs to it.
+  const { restarts } = draft.state
+  const recent = restarts.findIndex((time) => now <= time + within)
+  const counted = [...restarts.slice(recent === -1 ? restarts.length : recent), now]
+  draft.update({ restarts: counted })
+  return counted.length <= limit
 }
 
 type RestartVerdict = Extract<Verdict, { readonly delay: number }>
 
 const restart = (draft: Draft, child: Child, { _tag, delay }: RestartVerdict): void => {
-  const { id } = child.plan
-  const { incarnation } = child
+  const { incarnation, plan } = child
   const members = _tag === "RestartGroup" ? draft.all : affected(draft, child)
-  let waiting = child
+  if (members.length > 1) draft.regroup(members.filter(isRestarted))
   if (delay > 0) {
-    waiting = draft.set(child, { phase: "backing-off" })
-    draft.act({ _tag: "Wait", id, incarnation, delay })
+    draft.set(child, { phase: "backing-off" })
+    draft.act({ _tag: "Wait", id: plan.id, incarnation, delay })
+  } else {
+    draft.down(child)
   }
-  if (members.length > 1) {
-    draft.regroup(members.map((member) => draft.find(member.plan.id) ?? member).filter((member) => isRestarted(member)))
-    waiting = draft.find(id) ?? waiting
-  }
-  if (delay <= 0) draft.down(waiting)
 }
 
 /** Who stays down stays so; what has completed is done again, unless it is to happen once only. */
@@ -201,30 +220,27 @@ const onRequest = (draft: Draft, { id, request, what }: Ask): void => {
   if (child === undefined || refusal !== undefined) {
     draft.answer(request, refusal)
   } else if (what === "stop" || what === "remove") {
-    const resting = child.rest === undefined ? draft.rest(child, "stopped") : child
-    draft.set(resting, { waiters: [...resting.waiters, { request, for: what === "stop" ? "down" : "removal" }] })
-  } else if (what === "start" && child.phase === "ready" && !child.barred) {
-    draft.answer(request)
+    if (child.rest === undefined) draft.rest(child, "stopped")
+    draft.await(child, { request, for: what === "stop" ? "down" : "removal" })
   } else {
-    const waiters = [...child.waiters, { request, for: "up" } as const]
-    // A restart that is under way for another who asked is this one's too.
-    const joins = child.waiters.some((waiter) => waiter.for === "up")
-    const woken = draft.wake(cutShort(draft, child))
-    draft.set(woken, { waiters, again: woken.again || (what === "restart" && !joins && isUp(woken)) })
+    // A restart that is under way for another who asked is this one's too. A stop that is under way comes to its end first.
+    const isNew = what === "restart" && !child.waiters.some((waiter) => waiter.for === "up")
+    const again = child.again || (isUp(child) && (isNew || child.rest !== undefined))
+    // Somebody asks for its start: neither its policy nor the time of its schedule is waited for.
+    if (child.phase === "deciding" || child.phase === "backing-off") draft.forget(child)
+    draft.set(child, { rest: undefined, again })
+    draft.await(child, { request, for: "up" })
   }
 }
 
+const isLeaving = (child: Child): boolean => child.waiters.some((waiter) => waiter.for === "removal")
+
 const refusalOf = (draft: Draft, child: Child | undefined, what: Ask["what"]): Refusal | undefined => {
   if (child === undefined) return "unknown"
+  if (what === "stop") return undefined
+  if (draft.state.end !== undefined) return "ending"
   if (what === "remove") return draft.dependentsOf(child.plan.id).length > 0 ? "needed" : undefined
-  return what !== "stop" && draft.state.end !== undefined ? "ending" : undefined
-}
-
-/** Somebody asks for its start: neither its policy nor the time of its schedule is waited for. */
-const cutShort = (draft: Draft, child: Child): Child => {
-  if (child.phase !== "deciding" && child.phase !== "backing-off") return child
-  draft.act({ _tag: "Forget", id: child.plan.id, incarnation: child.incarnation })
-  return draft.down(child)
+  return isLeaving(child) ? "unknown" : undefined
 }
 
 const onAdd = (draft: Draft, request: number, plan: ChildPlan): void => {
@@ -234,20 +250,24 @@ const onAdd = (draft: Draft, request: number, plan: ChildPlan): void => {
     return
   }
   const { children, dependents, nextPosition, significant, unready } = draft.state
-  const child: Child = { ...newChild(plan, nextPosition), waiters: [{ request, for: "up" }] }
+  const child = newChild(plan, nextPosition)
   draft.update({
     children: HashMap.set(children, plan.id, child),
-    dependents: withDependents(dependents, plan),
+    dependents: plan.after.reduce(
+      (all, { on }) => HashMap.modifyAt(all, on, (ids) => Option.some([...Option.getOrElse(ids, () => []), plan.id])),
+      dependents
+    ),
     nextPosition: nextPosition + 1,
     unready: unready + 1,
     significant: significant + Number(plan.significant)
   })
   draft.act({ _tag: "Added", id: plan.id })
-  draft.mark(plan.id)
+  draft.await(child, { request, for: "up" })
 }
 
 const refusalToAdd = (draft: Draft, { after, id }: ChildPlan): Refusal | undefined => {
   if (draft.state.end !== undefined) return "ending"
   if (draft.find(id) !== undefined) return "duplicate"
-  return after.every(({ on }) => draft.find(on) !== undefined) ? undefined : "unknown"
+  const others = after.map(({ on }) => draft.find(on))
+  return others.some((other) => other === undefined || isLeaving(other)) ? "unknown" : undefined
 }

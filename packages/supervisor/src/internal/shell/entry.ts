@@ -1,0 +1,76 @@
+/**
+ * What the shell knows of a child beyond what the core does: what it is, what it provided, how it ended so far.
+ *
+ * @internal
+ */
+import type { Command, Process } from "@nursery/process"
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Fiber from "effect/Fiber"
+import type * as Pull from "effect/Pull"
+import type { ChildExit } from "../../ChildExit.ts"
+import type { GaveUp, PastExit } from "../../SupervisorError.ts"
+import type { Status } from "../../SupervisorEvent.ts"
+import type { ChildSpec } from "../spec.ts"
+import type { Tree } from "./tree.ts"
+
+export type ScheduleStep = (
+  now: number,
+  input: ChildExit
+) => Pull.Pull<[unknown, Duration.Duration], unknown, unknown, unknown>
+
+/** How many ends are remembered. */
+const historyLength = 10
+
+export class Entry {
+  spec: ChildSpec
+  /** Takes the place of the command of the spec. */
+  command: Command.Command | undefined
+  incarnation = 0
+  /** The fiber in which it lives now. */
+  life: Fiber.Fiber<unknown, unknown> | undefined
+  /** The fiber that decides about it, or waits for its next start. */
+  pending: Fiber.Fiber<unknown, unknown> | undefined
+  process: Process.Process | undefined
+  /** The tree of a child that is a supervisor. */
+  nested: Tree | undefined
+  provided: unknown
+  lastExit: ChildExit | undefined
+  /** Of a dynamic supervisor that gave up: for which of its children. */
+  culprit: GaveUp | undefined
+  /** Milliseconds of the monotonic clock. */
+  startedAt = 0
+  readyAt: number | undefined
+  /** Starts since it was last healthy. */
+  attempts = 0
+  restarts = 0
+  schedule: ScheduleStep | undefined
+  /** What it says of itself. */
+  says: string | undefined
+  /** Nothing of its present incarnation is left. */
+  isOver = true
+  /** It has been asked to end. */
+  isStopping = false
+  readonly listeners = new Set<(status: Status) => void>()
+  readonly history: Array<PastExit> = []
+
+  /** What its effects run in. */
+  readonly context: Context.Context<never>
+
+  constructor(spec: ChildSpec, context: Context.Context<never>) {
+    this.spec = spec
+    this.context = context
+  }
+
+  remember(exit: ChildExit, time: number): void {
+    this.lastExit = exit
+    this.history.push({ exit, incarnation: this.incarnation, time })
+    if (this.history.length > historyLength) this.history.shift()
+  }
+
+  /** It has been well for so long that its failures before are forgotten. */
+  recovered(): void {
+    this.attempts = 0
+    this.schedule = undefined
+  }
+}

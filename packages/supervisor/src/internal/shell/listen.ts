@@ -1,0 +1,86 @@
+/**
+ * What a process child says: lines of its output, which go to the logs of its tree, for an unread pipe would stop it; and messages
+ * of the notify protocol. Readiness and liveness checks listen to both.
+ *
+ * @internal
+ */
+import { Command, type Process, type SpawnError } from "@nursery/process"
+import * as Effect from "effect/Effect"
+import * as PubSub from "effect/PubSub"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Ready from "../ready/prepare.ts"
+import type { EffectSpec, ProcessSpec, Running } from "../spec.ts"
+
+type Name = "stdout" | "stderr"
+
+interface Line {
+  readonly of: Name
+  readonly text: string
+}
+
+/** How much of what was said before a check listens is kept for it. */
+const replay = 1024
+const capacity = 4096
+
+/** The command as it is started: with the stop policy of the child, and what its checks want of it. */
+export const prepare = (command: Command.Command, spec: ProcessSpec): Effect.Effect<Command.Command, SpawnError> => {
+  const stopped = spec.stop === undefined ? command : Command.stop(command, { ...command.stop, ...spec.stop })
+  const wants = [spec.ready, spec.liveness].filter((check) => check !== undefined).map((check) => check.wants)
+  return wants.length === 0 ? Effect.succeed(stopped) : Ready.prepare(wants, stopped)
+}
+
+/** What there is to listen to of a child that is no process. */
+export const silent = (spec: EffectSpec): Running => ({
+  child: spec.name,
+  process: undefined,
+  notifications: Stream.never,
+  lines: () => Stream.never,
+  report: () => {}
+})
+
+export const listen = (spec: ProcessSpec, process: Process.Process): Effect.Effect<Running, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const outputs = (["stdout", "stderr"] as const).flatMap((name) => {
+      const stream = outputOf(process, name)
+      return stream === undefined ? [] : [{ name, stream }]
+    })
+    let lines: PubSub.PubSub<Line> | undefined
+    if (outputs.length > 0) {
+      const told = yield* PubSub.sliding<Line>({ capacity, replay })
+      lines = told
+      for (const { name, stream } of outputs) yield* Effect.forkScoped(drain(name, stream, told))
+    }
+    return {
+      child: spec.name,
+      process,
+      notifications: Stream.never,
+      lines: (of) => (lines === undefined ? Stream.never : linesOf(lines, of)),
+      report: () => {}
+    }
+  })
+
+const linesOf = (lines: PubSub.PubSub<Line>, of: Name | "both"): Stream.Stream<string> =>
+  Stream.fromPubSub(lines).pipe(
+    Stream.filter((line) => of === "both" || line.of === of),
+    Stream.map(({ text }) => text)
+  )
+
+/** Its type is not known here; where the command says `pipe` there is one. */
+const outputOf = (process: Process.Process, name: Name): Stream.Stream<Uint8Array, unknown> | undefined => {
+  const stream: unknown = Reflect.get(process, name)
+  return Stream.isStream(stream) ? (stream as Stream.Stream<Uint8Array, unknown>) : undefined
+}
+
+const drain = (of: Name, stream: Stream.Stream<Uint8Array, unknown>, lines: PubSub.PubSub<Line>): Effect.Effect<void> =>
+  stream.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.runForEach((text) => {
+      PubSub.publishUnsafe(lines, { of, text })
+      return Effect.logInfo(text)
+    }),
+    Effect.annotateLogs("nursery.stream", of),
+    // The end of the process says the rest.
+    Effect.ignore
+  )

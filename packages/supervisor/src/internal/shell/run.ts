@@ -1,0 +1,40 @@
+/**
+ * Runs trees.
+ *
+ * @internal
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { GaveUp } from "../../SupervisorError.ts"
+import type { Outcome, RunningTree } from "../running.ts"
+import type { TreeSpec } from "../spec.ts"
+import { Hub, makePubSub } from "./hub.ts"
+import { runningOf } from "./running.ts"
+import { Tree } from "./tree.ts"
+
+const open = (spec: TreeSpec): Effect.Effect<Tree> =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.map(makePubSub, (pubsub) => new Tree(spec, [spec.name], new Hub(pubsub), context))
+  )
+
+const close = (tree: Tree): Effect.Effect<void> =>
+  Effect.andThen(
+    tree.close,
+    Effect.sync(() => tree.hub.end())
+  )
+
+/** A tree that has begun; it ends with the scope. */
+const begun = (spec: TreeSpec): Effect.Effect<Tree, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.tap(open(spec), (tree) => Effect.sync(() => tree.begin())),
+    close
+  )
+
+/** The spec is valid. Its requirements are those of all its children. */
+export const runTree = (spec: TreeSpec): Effect.Effect<Outcome, GaveUp<string, unknown>, unknown> =>
+  Effect.scoped(Effect.flatMap(begun(spec), (tree) => tree.awaitEnd))
+
+/** Returns when all of it is ready; fails when it gives up before. */
+export const startTree = (spec: TreeSpec): Effect.Effect<RunningTree, GaveUp<string, unknown>, unknown> =>
+  Effect.flatMap(begun(spec), (tree) => Effect.as(tree.started, runningOf(tree)))

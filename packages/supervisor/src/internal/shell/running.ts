@@ -1,0 +1,112 @@
+/**
+ * What users of a running tree may ask of it.
+ *
+ * @internal
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { ChildRefused, ReloadFailed } from "../../SupervisorError.ts"
+import type { Refusal } from "../core/model.ts"
+import type { RunningTree } from "../running.ts"
+import type { ChildSpec } from "../spec.ts"
+import type { Entry } from "./entry.ts"
+import type { Tree } from "./tree.ts"
+
+type Path = ReadonlyArray<string>
+type Found<A> = Effect.Effect<A, ChildRefused>
+
+const refuse = (path: Path, reason: ChildRefused["reason"]): Found<never> =>
+  Effect.fail(new ChildRefused({ child: path.join("/"), reason }))
+
+/** The tree at a path: the root's is empty. */
+const treeAt = (root: Tree, path: Path, asked: Path = path): Found<Tree> => {
+  const [name, ...rest] = path
+  if (name === undefined) return Effect.succeed(root)
+  const entry = root.entry(name)
+  if (entry === undefined) return refuse(asked, "unknown")
+  if (entry.spec.kind === "process" || entry.spec.kind === "effect") return refuse(asked, "unsupported")
+  return entry.nested === undefined ? refuse(asked, "down") : treeAt(entry.nested, rest, asked)
+}
+
+interface Place {
+  readonly tree: Tree
+  readonly name: string
+  readonly entry: Entry
+}
+
+const placeOf = (root: Tree, path: Path): Found<Place> =>
+  Effect.flatMap(treeAt(root, path.slice(0, -1), path), (tree) => {
+    const name = path.at(-1) ?? ""
+    const entry = tree.entry(name)
+    return entry === undefined ? refuse(path, "unknown") : Effect.succeed({ tree, name, entry })
+  })
+
+const ask = (root: Tree, what: "start" | "stop" | "restart" | "remove", path: Path): Found<void> =>
+  Effect.flatMap(placeOf(root, path), ({ name, tree }) => answered(path, (done) => tree.ask(what, name, done)))
+
+const answered = (path: Path, request: (done: (refusal: Refusal | undefined) => void) => void): Found<void> =>
+  Effect.callback((resume) => request((refusal) => resume(refusal === undefined ? Effect.void : refuse(path, refusal))))
+
+export const runningOf = (root: Tree): RunningTree => ({
+  await: root.awaitEnd,
+  events: root.hub.events,
+  snapshot: Effect.sync(() => root.snapshot),
+  ask: (what, path) => ask(root, what, path),
+  ended: (path) =>
+    Effect.flatMap(placeOf(root, path), ({ entry, tree, name }) =>
+      Effect.callback((resume) => {
+        const look = (): boolean => {
+          if (!tree.isResting(name)) return false
+          const { lastExit } = entry
+          resume(lastExit === undefined ? refuse(path, "down") : Effect.succeed(lastExit))
+          return true
+        }
+        if (look()) return undefined
+        const listener = (): void => {
+          // Told amid the actions of the core: the state is the one after them.
+          if (tree.entry(name) !== entry) resume(refuse(path, "unknown"))
+          else look()
+        }
+        entry.listeners.add(listener)
+        return Effect.sync(() => entry.listeners.delete(listener))
+      })
+    ),
+  replace: (path, command) =>
+    Effect.flatMap(placeOf(root, path), ({ entry }) => {
+      if (entry.spec.kind !== "process") return refuse(path, "unsupported")
+      entry.command = command
+      return ask(root, "restart", path)
+    }),
+  reload: (path) => Effect.flatMap(placeOf(root, path), ({ entry }) => reload(path, entry)),
+  add: (path, child) => Effect.flatMap(treeAt(root, path), (tree) => add(tree, [...path, child.name], child)),
+  remove: (path) => ask(root, "remove", path),
+  startWith: (path, args, key) =>
+    Effect.flatMap(treeAt(root, path), (tree) => {
+      const { spec } = tree
+      if (spec.kind !== "dynamic") return refuse(path, "unsupported")
+      const name = key ?? tree.freshKey()
+      // In the context of the tree: what its template needs, the tree needs.
+      const start = Effect.suspend(() => {
+        const child = { ...spec.template(args), name }
+        return answered([...path, name], (done) => tree.add(child, tree.context, done))
+      })
+      return Effect.as(start, name)
+    })
+})
+
+const add = (tree: Tree, path: Path, child: ChildSpec): Found<void> =>
+  Effect.contextWith((context: Context.Context<never>) => answered(path, (done) => tree.add(child, context, done)))
+
+const reload = (path: Path, entry: Entry): Effect.Effect<void, ChildRefused | ReloadFailed> => {
+  const { process, spec } = entry
+  if (spec.kind !== "process" || spec.reload === undefined) return refuse(path, "unsupported")
+  if (process === undefined || entry.isOver) return refuse(path, "down")
+  if (spec.reload === "notify") return refuse(path, "unsupported")
+  // Its requirements are those of the tree, in whose context it runs.
+  const effect = spec.reload(process) as Effect.Effect<unknown, unknown>
+  return effect.pipe(
+    Effect.asVoid,
+    Effect.provideContext(entry.context),
+    Effect.catch((cause) => Effect.fail(new ReloadFailed({ child: path.join("/"), cause })))
+  )
+}

@@ -1,0 +1,56 @@
+/**
+ * How a tree stands at one moment.
+ *
+ * @internal
+ */
+import * as HashMap from "effect/HashMap"
+import type { ChildSnapshot, Snapshot } from "../../SupervisorEvent.ts"
+import { statusOf } from "../core/draft.ts"
+import type { Child, State } from "../core/model.ts"
+import type { Entry } from "./entry.ts"
+
+export const snapshotOf = (
+  state: State,
+  path: ReadonlyArray<string>,
+  entryOf: (id: string) => Entry,
+  now: number
+): Snapshot => {
+  const children = Array.from(HashMap.values(state.children)).sort((a, b) => a.position - b.position)
+  return {
+    name: path.at(-1) ?? "",
+    path,
+    state: stateOf(state),
+    children: children.map((child) => childOf(child, state, entryOf(child.plan.id), now))
+  }
+}
+
+const stateOf = ({ allReady, end, finished }: State): Snapshot["state"] => {
+  if (finished) return "ended"
+  if (end !== undefined) return "stopping"
+  return allReady ? "ready" : "starting"
+}
+
+const childOf = (child: Child, state: State, entry: Entry, now: number): ChildSnapshot => {
+  const status = statusOf(child)
+  return {
+    name: child.plan.id,
+    kind: entry.spec.kind,
+    status,
+    incarnation: child.incarnation,
+    restarts: entry.restarts,
+    pid: entry.isOver ? undefined : entry.process?.pid,
+    uptime: status === "ready" && entry.readyAt !== undefined ? now - entry.readyAt : undefined,
+    lastExit: entry.lastExit,
+    says: entry.says,
+    waitsFor: status === "waiting" ? waitsFor(child, state) : [],
+    tree: entry.nested?.snapshot
+  }
+}
+
+const waitsFor = (child: Child, state: State): ReadonlyArray<string> =>
+  child.plan.after
+    .map(({ on }) => on)
+    .filter((on) => {
+      const other = HashMap.has(state.children, on) ? HashMap.getUnsafe(state.children, on) : undefined
+      return other !== undefined && statusOf(other) !== "ready" && statusOf(other) !== "completed"
+    })

@@ -1,0 +1,396 @@
+/**
+ * One supervisor at work: feeds its core with what happens, and does what the core says.
+ *
+ * All of it is synchronous: an input is one call, its actions are done before the next one, and what they cause meanwhile waits in
+ * line. Fibers are only the lives of the children, and those that decide or wait for one of them; each is started in the context
+ * in which the tree was.
+ *
+ * @internal
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as HashMap from "effect/HashMap"
+import { GaveUp } from "../../SupervisorError.ts"
+import type { Snapshot, Status, SupervisorEvent } from "../../SupervisorEvent.ts"
+import type { Action, End, Input, Refusal, State, Verdict } from "../core/model.ts"
+import { initial, step } from "../core/step.ts"
+import { childPlanOf, planOf } from "../plan.ts"
+import type { Outcome } from "../running.ts"
+import type { ChildSpec, TreeSpec } from "../spec.ts"
+import { Entry } from "./entry.ts"
+import type { Hub } from "./hub.ts"
+import { type Life, live } from "./life.ts"
+import { Metrics, observed } from "./observe.ts"
+import { decide, decideNow, exitOf } from "./policy.ts"
+import { snapshotOf } from "./snapshot.ts"
+
+/** A dynamic supervisor fails with what its child failed with: this carries who that was. */
+class Culprit {
+  readonly gaveUp: GaveUp
+
+  constructor(gaveUp: GaveUp) {
+    this.gaveUp = gaveUp
+  }
+}
+
+export class Tree {
+  readonly spec: TreeSpec
+  readonly path: ReadonlyArray<string>
+  readonly hub: Hub
+  /** What its effects run in. */
+  readonly context: Context.Context<never>
+  /** Every child that is to run was ready for the first time. */
+  readonly allReady = Deferred.makeUnsafe<void>()
+  readonly #end = Deferred.makeUnsafe<Outcome, GaveUp<string, unknown>>()
+  readonly #clock: Clock.Clock
+  readonly #metrics: Metrics
+  readonly #entries = new Map<string, Entry>()
+  readonly #inputs: Array<Input> = []
+  readonly #answers = new Map<number, (refusal: Refusal | undefined) => void>()
+  #whenReady: (() => void) | undefined
+  #state: State
+  #busy = false
+  #nextRequest = 0
+  #lastKey = 0
+
+  constructor(spec: TreeSpec, path: ReadonlyArray<string>, hub: Hub, context: Context.Context<never>) {
+    this.spec = spec
+    this.path = path
+    this.hub = hub
+    this.context = context
+    this.#clock = Context.get(context, Clock.Clock)
+    this.#metrics = new Metrics(path, context)
+    const children = spec.kind === "supervisor" ? spec.children : []
+    for (const child of children) this.#entries.set(child.name, new Entry(child, context))
+    this.#state = initial(planOf(spec))
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  entry(name: string): Entry | undefined {
+    return this.#entries.get(name)
+  }
+
+  /** What the earlier siblings of a child have provided. */
+  providedTo(spec: ChildSpec): Readonly<Record<string, unknown>> {
+    return Object.fromEntries(spec.after.map(({ on }) => [on, this.#entries.get(on)?.provided]))
+  }
+
+  begin(): void {
+    this.dispatch({ _tag: "Begin" })
+  }
+
+  /** How it ends, when nothing of it is left. */
+  get awaitEnd(): Effect.Effect<Outcome, GaveUp<string, unknown>> {
+    return Deferred.await(this.#end)
+  }
+
+  /** Returns when all of it is ready, or has ended before that. */
+  get started(): Effect.Effect<void, GaveUp> {
+    return Effect.raceFirst(Deferred.await(this.allReady), Effect.asVoid(this.awaitEnd))
+  }
+
+  get snapshot(): Snapshot {
+    return snapshotOf(this.#state, this.path, (id) => this.#existing(id), this.#now)
+  }
+
+  /** Whether a child stays down. */
+  isResting(id: string): boolean {
+    const child = HashMap.get(this.#state.children, id)
+    return (
+      this.#state.finished || child._tag === "None" || (child.value.phase === "idle" && child.value.rest !== undefined)
+    )
+  }
+
+  /** A key that no child of this dynamic supervisor has. */
+  freshKey(): string {
+    let key: string
+    do key = String(++this.#lastKey)
+    while (this.#entries.has(key))
+    return key
+  }
+
+  /** Ends everything, and waits for it. */
+  get close(): Effect.Effect<void> {
+    return Effect.andThen(
+      Effect.sync(() => this.dispatch({ _tag: "Shutdown" })),
+      Effect.exit(this.awaitEnd)
+    )
+  }
+
+  /** Asks for something of a child; `done` gets the answer. */
+  ask(what: "start" | "stop" | "restart" | "remove", id: string, done: (refusal: Refusal | undefined) => void): void {
+    const request = this.#nextRequest++
+    this.#answers.set(request, done)
+    this.dispatch({ _tag: "Ask", request, id, what })
+  }
+
+  /** The child runs in the given context. */
+  add(spec: ChildSpec, context: Context.Context<never>, done: (refusal: Refusal | undefined) => void): void {
+    const request = this.#nextRequest++
+    this.#answers.set(request, done)
+    // One of that name is there already: the core refuses this one.
+    if (!this.#entries.has(spec.name)) this.#entries.set(spec.name, new Entry(spec, context))
+    this.dispatch({ _tag: "Add", request, child: childPlanOf(spec, this.spec) })
+  }
+
+  dispatch(input: Input): void {
+    this.#inputs.push(input)
+    if (this.#busy) return
+    this.#busy = true
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        const [state, actions] = step(this.#state, next)
+        this.#state = state
+        for (const action of actions) this.#perform(action)
+      }
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  /** Milliseconds that only ever grow. */
+  get #now(): number {
+    return Number(this.#clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+
+  #perform(action: Action): void {
+    switch (action._tag) {
+      case "Start":
+        this.#start(action.id, action.incarnation)
+        break
+      case "Stop":
+        this.#stop(action.id, action.incarnation)
+        break
+      case "Decide":
+        this.#decide(action.id, action.incarnation)
+        break
+      case "Wait":
+        this.#wait(action.id, action.incarnation, action.delay)
+        break
+      case "Forget":
+        this.#entries.get(action.id)?.pending?.interruptUnsafe()
+        break
+      case "Answer":
+        this.#answer(action.request, action.refusal)
+        break
+      case "Changed":
+        this.#changed(action.id, action.incarnation, action.status)
+        break
+      case "Added":
+        this.#tell({ _tag: "Added", ...this.#about(action.id) })
+        break
+      case "Removed":
+        this.#tell({ _tag: "Removed", ...this.#about(action.id) })
+        this.#entries.delete(action.id)
+        break
+      case "AllReady":
+        this.#tell({ _tag: "TreeReady", ...this.#aboutTree() })
+        Deferred.doneUnsafe(this.allReady, Effect.void)
+        this.#whenReady?.()
+        break
+      case "Ending":
+        this.#tell({ _tag: "TreeStopping", ...this.#aboutTree() })
+        break
+      case "Finished":
+        this.#finish(action.end)
+        break
+    }
+  }
+
+  #start(id: string, incarnation: number): void {
+    const entry = this.#existing(id)
+    entry.incarnation = incarnation
+    entry.attempts++
+    entry.startedAt = this.#now
+    entry.readyAt = undefined
+    entry.process = undefined
+    entry.says = undefined
+    const isCurrent = (): boolean => entry.incarnation === incarnation && !entry.isOver
+    const life: Life = {
+      provided: this.providedTo(entry.spec),
+      command: entry.command,
+      spawned: (process) => {
+        if (!isCurrent()) return
+        entry.process = process
+        this.#tell({ _tag: "Spawned", ...this.#about(id), pid: process.pid })
+      },
+      ready: (value) => {
+        if (!isCurrent()) return
+        entry.provided = value
+        entry.readyAt = this.#now
+        this.#metrics.ready()
+        this.dispatch({ _tag: "Ready", id, incarnation })
+      },
+      nest: (spec) => this.#nest(entry, spec, life)
+    }
+    entry.isOver = false
+    const fiber = this.#fork(entry, observed(live(entry.spec, life), [...this.path, id], incarnation))
+    entry.life = fiber
+    fiber.addObserver((exit) => this.#over(entry, incarnation, exit))
+  }
+
+  /** A tree in the place of a child. */
+  #nest(entry: Entry, spec: TreeSpec, life: Life): Effect.Effect<unknown, unknown, unknown> {
+    return Effect.contextWith((context: Context.Context<never>) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          const tree = new Tree(spec, [...this.path, spec.name], this.hub, context)
+          entry.nested = tree
+          tree.#whenReady = () => life.ready(undefined)
+          tree.begin()
+          return tree
+        }),
+        (tree) => Effect.mapError(tree.awaitEnd, (error) => (spec.kind === "dynamic" ? new Culprit(error) : error)),
+        (tree) => tree.close
+      )
+    )
+  }
+
+  /** Nothing of this life is left. */
+  #over(entry: Entry, incarnation: number, exit: Exit.Exit<unknown, unknown>): void {
+    if (entry.incarnation !== incarnation || entry.isOver) return
+    entry.isOver = true
+    entry.life = undefined
+    entry.nested = undefined
+    const { name: id } = entry.spec
+    const expected = entry.isStopping
+    entry.isStopping = false
+    if (entry.readyAt !== undefined) this.#metrics.noLongerReady(this.#now - entry.readyAt)
+    const healthyAfter = entry.spec.restart.healthyAfter
+    const isRecovered =
+      healthyAfter !== undefined &&
+      entry.readyAt !== undefined &&
+      this.#now - entry.readyAt >= Duration.toMillis(healthyAfter)
+    if (isRecovered) entry.recovered()
+    const ended = exitOf(exit)
+    const culprit = ended._tag === "Failed" && ended.error instanceof Culprit ? ended.error.gaveUp : undefined
+    entry.culprit = culprit
+    entry.remember(culprit?.exit ?? ended, this.#clock.currentTimeMillisUnsafe())
+    if (entry.lastExit !== undefined) this.#tell({ _tag: "Exited", ...this.#about(id), exit: entry.lastExit, expected })
+    this.dispatch({ _tag: "Ended", id, incarnation })
+  }
+
+  #stop(id: string, incarnation: number): void {
+    const entry = this.#existing(id)
+    const { life, spec } = entry
+    entry.isStopping = true
+    life?.interruptUnsafe()
+    if (spec.kind !== "effect" || spec.stopTimeout === undefined || entry.isOver) return
+    const abandon = Effect.sync(() => {
+      if (entry.incarnation !== incarnation || entry.isOver) return
+      this.#tell({ _tag: "Abandoned", ...this.#about(id) })
+      this.#over(entry, incarnation, Exit.interrupt())
+    })
+    const timer = this.#fork(entry, Effect.delay(abandon, spec.stopTimeout))
+    life?.addObserver(() => timer.interruptUnsafe())
+  }
+
+  #decide(id: string, incarnation: number): void {
+    const entry = this.#existing(id)
+    const exit = entry.lastExit ?? { _tag: "Completed", value: undefined }
+    const wasReady = entry.readyAt !== undefined
+    const decided = (verdict: Verdict): void => {
+      entry.pending = undefined
+      if (verdict._tag === "Restart" || verdict._tag === "RestartGroup") {
+        entry.restarts++
+        this.#metrics.restarted()
+      }
+      this.dispatch({ _tag: "Decided", id, incarnation, verdict, now: this.#now })
+    }
+    const now = decideNow(entry, exit, wasReady)
+    if (now !== undefined) {
+      decided(now)
+      return
+    }
+    const fiber = this.#fork(entry, decide(entry, exit, wasReady))
+    entry.pending = fiber
+    fiber.addObserver((outcome) => {
+      if (Exit.isSuccess(outcome)) {
+        decided(outcome.value)
+      } else if (!Cause.hasInterruptsOnly(outcome.cause)) {
+        // What a policy or a schedule fails with is what the child gives up with.
+        entry.remember(exitOf(outcome), this.#clock.currentTimeMillisUnsafe())
+        decided({ _tag: "GiveUp" })
+      }
+    })
+  }
+
+  #wait(id: string, incarnation: number, delay: number): void {
+    const entry = this.#existing(id)
+    this.#tell({ _tag: "BackingOff", ...this.#about(id), delay, attempt: entry.attempts })
+    entry.pending = this.#fork(
+      entry,
+      Effect.delay(
+        Effect.sync(() => {
+          entry.pending = undefined
+          this.dispatch({ _tag: "Elapsed", id, incarnation })
+        }),
+        delay
+      )
+    )
+  }
+
+  #answer(request: number, refusal: Refusal | undefined): void {
+    const done = this.#answers.get(request)
+    this.#answers.delete(request)
+    done?.(refusal)
+  }
+
+  #changed(id: string, incarnation: number, status: Status): void {
+    this.#tell({ _tag: "Changed", ...this.#about(id), incarnation, status })
+    for (const listener of this.#existing(id).listeners) listener(status)
+  }
+
+  #finish(end: End): void {
+    this.#tell({ _tag: "TreeEnded", ...this.#aboutTree() })
+    Deferred.doneUnsafe(this.#end, this.#outcomeOf(end))
+  }
+
+  #outcomeOf(end: End): Effect.Effect<Outcome, GaveUp<string, unknown>> {
+    if (end._tag === "Stopped") return Effect.succeed(end)
+    const { attempts, culprit, history, lastExit } = this.#existing(end.id)
+    const exit = lastExit ?? { _tag: "Completed", value: undefined }
+    if (end._tag === "Significant") {
+      const value = exit._tag === "Completed" ? exit.value : undefined
+      return Effect.succeed<Outcome>({ _tag: "Significant", child: end.id, value })
+    }
+    // Keys are data: what a dynamic supervisor gives up with bears its own name, and the key is in the path.
+    const name = this.spec.kind === "dynamic" ? this.spec.name : end.id
+    const path = culprit?.path ?? [...this.path, end.id]
+    return Effect.fail(new GaveUp({ name, path, exit, attempts, history: [...history] }))
+  }
+
+  #existing(id: string): Entry {
+    const entry = this.#entries.get(id)
+    // The core knows only children that are here.
+    if (entry === undefined) throw new Error(`no child ${id}`)
+    return entry
+  }
+
+  #about(child: string) {
+    const incarnation = this.#entries.get(child)?.incarnation ?? 0
+    return { path: this.path, child, incarnation, time: this.#clock.currentTimeMillisUnsafe() }
+  }
+
+  #aboutTree() {
+    return { path: this.path, time: this.#clock.currentTimeMillisUnsafe() }
+  }
+
+  #tell(event: SupervisorEvent): void {
+    this.hub.publish(event)
+  }
+
+  // The requirements of a child are those of `run`, or of who added it, whose context this is; their types are not known here.
+  #fork<A>(entry: Entry, effect: Effect.Effect<A, unknown, unknown>): Fiber.Fiber<A, unknown> {
+    return Effect.runForkWith(entry.context)(effect as Effect.Effect<A, unknown>)
+  }
+}
