@@ -349,7 +349,7 @@ export const process = <
     significant: options?.significant ?? false,
     hooks: { beforeStart: options?.hooks?.beforeStart, afterStop: options?.hooks?.afterStop },
     command: internal.commandOf(command),
-    ready: internal.readyOf(options?.ready?.spec, options?.startTimeout),
+    ready: internal.readyOf(options?.ready, options?.startTimeout),
     liveness: options?.liveness?.spec,
     stop: options?.stop,
     reload: internal.reloadOf(options?.reload)
@@ -389,9 +389,7 @@ export interface EffectOptions<
    */
   readonly ready?: Ready<P, ReadyE, ReadyR> | undefined
   /** When it is started again. Without it: on failure, at once. */
-  readonly restart?:
-    | Restart<ChildExit<NoInfer<E | ReadyE | BE | AE>, NoInfer<A>>, RestartE, RestartR>
-    | undefined
+  readonly restart?: Restart<ChildExit<NoInfer<E | ReadyE | BE | AE>, NoInfer<A>>, RestartE, RestartR> | undefined
   /** What is done when it has ended; asked before `restart`. */
   readonly decide?:
     | ((

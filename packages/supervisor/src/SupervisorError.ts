@@ -94,11 +94,10 @@ const describe = (exit: ChildExit): string => {
 export class InvalidTree extends Schema.TaggedError<InvalidTree>()("InvalidTree", {
   /** The names from the root down to the child, or the supervisor, that something is wrong with. */
   path: Schema.Array(Schema.String),
-  /** To be read after its name. */
   problem: Schema.String
 }) {
   override get message(): string {
-    return `${showPath(this.path)} ${this.problem}`
+    return `${showPath(this.path)}: ${this.problem}`
   }
 }
 

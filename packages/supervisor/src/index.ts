@@ -4,6 +4,8 @@
 export * as Child from "./Child.ts"
 export * from "./ChildError.ts"
 export type { ChildExit, ProcessFailure } from "./ChildExit.ts"
+export * as Liveness from "./Liveness.ts"
+export * as Ready from "./Ready.ts"
 export * as Restart from "./Restart.ts"
 export * as Supervisor from "./Supervisor.ts"
 export * from "./SupervisorError.ts"

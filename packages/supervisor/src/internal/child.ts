@@ -4,13 +4,14 @@
  * @internal
  */
 import type { Command, Process, Signal } from "@nursery/process"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { pipeArguments } from "effect/Pipeable"
 import type { Child, Dependencies, TypeId } from "../Child.ts"
 import * as Ready from "../Ready.ts"
 import type { Restart } from "../Restart.ts"
 import type { Dependency } from "./core/plan.ts"
-import type { ChildSpec, Decision, Policy, ProcessSpec, Provided, RestartSpec } from "./spec.ts"
+import type { ChildSpec, Decision, Policy, ProcessSpec, Provided, ReadySpec, RestartSpec } from "./spec.ts"
 
 /** What the public functions take for a decision. */
 type DecisionInput = Exclude<Decision["_tag"], "replace"> | Extract<Decision, { readonly _tag: "replace" }>
@@ -135,8 +136,11 @@ export const reloadOf = <E, R>(
 ): ProcessSpec["reload"] =>
   typeof reload !== "string" || reload === "notify" ? reload : (process) => process.signal(reload)
 
-export const readyOf = (ready: ReadySpec | undefined, startTimeout: Duration.Input | undefined): ReadySpec | undefined => {
-  if (startTimeout === undefined) return ready
-  if (ready !== undefined) return limited(ready, startTimeout)
-  return { ...Ready.immediate.spec, problem: 'has "startTimeout" without "ready", so nothing would be waited for' }
+export const readyOf = <A, E, R, In>(
+  ready: Ready.Ready<A, E, R, In> | undefined,
+  startTimeout: Duration.Input | undefined
+): ReadySpec | undefined => {
+  if (startTimeout === undefined) return ready?.spec
+  if (ready !== undefined) return Ready.timeout(ready, startTimeout).spec
+  return { ...Ready.immediate.spec, problem: "startTimeout is given without ready, so nothing would be waited for" }
 }

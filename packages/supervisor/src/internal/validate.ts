@@ -7,7 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { InvalidTree } from "../SupervisorError.ts"
-import type { ChildSpec, IntensitySpec, TreeSpec } from "./spec.ts"
+import type { ChildSpec, IntensitySpec } from "./spec.ts"
 
 type Path = ReadonlyArray<string>
 
@@ -40,7 +40,7 @@ const invalidBelow = (children: ReadonlyArray<ChildSpec>, path: Path): InvalidTr
   const names = new Set(children.map(({ name }) => name))
   const earlier = new Set<string>()
   for (const child of children) {
-    if (earlier.has(child.name)) return invalid(path, `has two children that are named ${quote(child.name)}`)
+    if (earlier.has(child.name)) return invalid(path, `two children are named ${quote(child.name)}`)
     const at = [...path, child.name]
     const problem = dependencyProblem(child, earlier, names)
     if (problem !== undefined) return invalid(at, problem)
@@ -67,7 +67,7 @@ const dependencyProblem = (
         ? `starts after ${quote(on)}, which is given later: give it earlier`
         : `starts after ${quote(on)}, and there is no such sibling`
     }
-    if (seen.has(on)) return `names ${quote(on)} twice: "requires" includes "after"`
+    if (seen.has(on)) return `starts after ${quote(on)} twice: requires includes after`
     seen.add(on)
   }
   return undefined
@@ -85,9 +85,9 @@ const nameProblem = (name: unknown): string | undefined => {
 const restartProblem = ({ restart, significant }: ChildSpec): string | undefined => {
   const { healthyAfter, retryPermanent, rule, schedule } = restart
   // OTP: a permanent child never ends for good, so nothing could be significant about its end.
-  if (significant && rule === "always") return "is significant, but is restarted always, so it never ends for good"
+  if (significant && rule === "always") return "is significant and restarted always, so it would never end for good"
   if (retryPermanent && schedule === undefined) {
-    return 'has "retryPermanent" without a schedule: it would be started again and again without a pause'
+    return "restart.retryPermanent is given without a schedule, so nothing would come between its attempts"
   }
   return durationProblem("restart.healthyAfter", healthyAfter)
 }
@@ -95,11 +95,7 @@ const restartProblem = ({ restart, significant }: ChildSpec): string | undefined
 const kindProblem = (spec: ChildSpec): string | undefined => {
   switch (spec.kind) {
     case "process":
-      return (
-        spec.ready?.problem ??
-        spec.liveness?.problem ??
-        durationProblem("stop.grace", spec.stop?.grace)
-      )
+      return spec.ready?.problem ?? spec.liveness?.problem ?? durationProblem("stop.grace", spec.stop?.grace)
     case "effect":
       return spec.ready?.problem ?? durationProblem("stopTimeout", spec.stopTimeout)
     case "supervisor":
@@ -112,7 +108,7 @@ const intensityProblem = (intensity: IntensitySpec | undefined): string | undefi
   if (intensity === undefined) return undefined
   const { restarts, within } = intensity
   if (!Number.isSafeInteger(restarts) || restarts < 0) {
-    return `has the intensity of ${String(restarts)} restarts, which is no number of restarts`
+    return `intensity.restarts is no number from 0 on: ${String(restarts)}`
   }
   return durationProblem("intensity.within", within)
 }
@@ -121,8 +117,8 @@ const intensityProblem = (intensity: IntensitySpec | undefined): string | undefi
 const durationProblem = (option: string, input: Duration.Input | undefined): string | undefined => {
   if (input === undefined) return undefined
   // Effect takes NaN for zero.
-  if (typeof input === "number" && Number.isNaN(input)) return `has ${option} NaN, which is no duration`
+  if (typeof input === "number" && Number.isNaN(input)) return `${option} is no duration: NaN`
   const duration = Duration.fromInput(input)
-  if (Option.isNone(duration)) return `has ${option} ${String(input)}, which is no duration`
-  return Duration.isNegative(duration.value) ? `has ${option} ${String(input)}, which is negative` : undefined
+  if (Option.isNone(duration)) return `${option} is no duration: ${String(input)}`
+  return Duration.isNegative(duration.value) ? `${option} is negative: ${String(input)}` : undefined
 }

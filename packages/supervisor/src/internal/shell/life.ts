@@ -5,11 +5,10 @@
  * @internal
  */
 import { type Command, Process } from "@nursery/process"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { ExitedBeforeReady, NotReady, ReadyTimeout } from "../../ChildError.ts"
-import type { ChildSpec, EffectSpec, ProcessSpec, Provided, ReadySpec, Running, TreeSpec } from "../spec.ts"
+import { ExitedBeforeReady, NotReady } from "../../ChildError.ts"
+import type { ChildSpec, EffectSpec, ProcessSpec, Provided, TreeSpec } from "../spec.ts"
 import { listen, prepare, silent } from "./listen.ts"
 
 /** What a life tells while it goes on. */
@@ -55,25 +54,10 @@ const processLife = (spec: ProcessSpec, life: Life): AnyEffect =>
     life.spawned(process)
     const running = yield* listen(spec, process)
     if (spec.ready === undefined) life.ready(undefined)
-    else {
-      const ready = inTime(spec, spec.ready, running)
-      life.ready(yield* Effect.raceFirst(ready, endedTooEarly(spec, process)))
-    }
+    else life.ready(yield* Effect.raceFirst(spec.ready.check(running), endedTooEarly(spec, process)))
     if (spec.liveness === undefined) return yield* handle.success
     return yield* Effect.raceFirst(handle.success, spec.liveness.watch(running))
   })
-
-const inTime = (spec: ProcessSpec | EffectSpec, ready: ReadySpec, running: Running): AnyEffect => {
-  const { startTimeout } = spec
-  if (startTimeout === undefined) return ready.check(running)
-  return Effect.timeoutOrElse(ready.check(running), {
-    duration: startTimeout,
-    orElse: () => {
-      const reason = new ReadyTimeout({ ready: ready.name, after: Duration.fromInputUnsafe(startTimeout) })
-      return Effect.fail(new NotReady({ child: spec.name, reason }))
-    }
-  })
-}
 
 const endedTooEarly = (spec: ProcessSpec, process: Process.Process): AnyEffect<never> =>
   Effect.flatMap(process.exit, (exit) =>
@@ -86,7 +70,7 @@ const effectLife = (spec: EffectSpec, life: Life): AnyEffect => {
   if (ready === undefined) return Effect.tap(effect, (value) => Effect.sync(() => life.ready(value)))
   return Effect.gen(function* () {
     const fiber = yield* Effect.forkScoped(effect, { startImmediately: true })
-    const check = Effect.map(inTime(spec, ready, silent(spec)), (value) => ({ value }))
+    const check = Effect.map(ready.check(silent(spec)), (value) => ({ value }))
     const first = yield* Effect.raceFirst(check, Effect.as(Fiber.await(fiber), undefined))
     // One that has ended was ready only if it says so: the end tells the rest.
     if (first !== undefined) life.ready(first.value)
