@@ -10,7 +10,6 @@ import type * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import type { ChildExit } from "../../ChildExit.ts"
 import type { GaveUp, PastExit } from "../../SupervisorError.ts"
-import type { Status } from "../../SupervisorEvent.ts"
 import type { ChildSpec } from "../spec.ts"
 import type { Tree } from "./tree.ts"
 
@@ -51,7 +50,8 @@ export class Entry {
   isOver = true
   /** It has been asked to end. */
   isStopping = false
-  readonly listeners = new Set<(status: Status) => void>()
+  /** Told each time that it stands differently. */
+  readonly listeners = new Set<() => void>()
   readonly history: Array<PastExit> = []
 
   /** What its effects run in. */
@@ -66,6 +66,17 @@ export class Entry {
     this.lastExit = exit
     this.history.push({ exit, incarnation: this.incarnation, time })
     if (this.history.length > historyLength) this.history.shift()
+  }
+
+  tell(): void {
+    for (const listener of this.listeners) listener()
+  }
+
+  /** Nothing that is being decided or waited for is needed any more. */
+  forget(): void {
+    const { pending } = this
+    this.pending = undefined
+    pending?.interruptUnsafe()
   }
 
   /** It has been well for so long that its failures before are forgotten. */

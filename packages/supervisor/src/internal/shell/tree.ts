@@ -7,7 +7,6 @@
  *
  * @internal
  */
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -177,7 +176,7 @@ export class Tree {
         this.#wait(action.id, action.incarnation, action.delay)
         break
       case "Forget":
-        this.#entries.get(action.id)?.pending?.interruptUnsafe()
+        this.#existing(action.id).forget()
         break
       case "Answer":
         this.#answer(action.request, action.refusal)
@@ -189,8 +188,7 @@ export class Tree {
         this.#tell({ _tag: "Added", ...this.#about(action.id) })
         break
       case "Removed":
-        this.#tell({ _tag: "Removed", ...this.#about(action.id) })
-        this.#entries.delete(action.id)
+        this.#removed(action.id)
         break
       case "AllReady":
         this.#tell({ _tag: "TreeReady", ...this.#aboutTree() })
@@ -233,6 +231,7 @@ export class Tree {
       nest: (spec) => this.#nest(entry, spec, life)
     }
     entry.isOver = false
+    entry.isStopping = false
     const fiber = this.#fork(entry, observed(live(entry.spec, life), [...this.path, id], incarnation))
     entry.life = fiber
     fiber.addObserver((exit) => this.#over(entry, incarnation, exit))
@@ -314,9 +313,10 @@ export class Tree {
     const fiber = this.#fork(entry, decide(entry, exit, wasReady))
     entry.pending = fiber
     fiber.addObserver((outcome) => {
+      if (entry.pending !== fiber) return
       if (Exit.isSuccess(outcome)) {
         decided(outcome.value)
-      } else if (!Cause.hasInterruptsOnly(outcome.cause)) {
+      } else {
         // What a policy or a schedule fails with is what the child gives up with.
         entry.remember(exitOf(outcome), this.#clock.currentTimeMillisUnsafe())
         decided({ _tag: "GiveUp" })
@@ -347,11 +347,19 @@ export class Tree {
 
   #changed(id: string, incarnation: number, status: Status): void {
     this.#tell({ _tag: "Changed", ...this.#about(id), incarnation, status })
-    for (const listener of this.#existing(id).listeners) listener(status)
+    this.#existing(id).tell()
+  }
+
+  #removed(id: string): void {
+    const entry = this.#existing(id)
+    this.#tell({ _tag: "Removed", ...this.#about(id) })
+    this.#entries.delete(id)
+    entry.tell()
   }
 
   #finish(end: End): void {
     this.#tell({ _tag: "TreeEnded", ...this.#aboutTree() })
+    for (const entry of this.#entries.values()) entry.tell()
     Deferred.doneUnsafe(this.#end, this.#outcomeOf(end))
   }
 
