@@ -1,16 +1,21 @@
 /**
  * `pnpm bench` measures everything, `pnpm bench P2 P4` some of it; `--quick` with less data and fewer rounds, `--rounds <n>` with
- * so many rounds, `--json <file>` leaves all figures there.
+ * so many rounds, `--services <n>` with so many services for each supervisor, `--json <file>` leaves all figures there.
  *
  * Nothing is a test: whether a goal was reached is printed, and the exit status says only that everything could be measured.
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import { coldStart } from "./benchmarks/coldStart.ts"
 import { pipeline, read } from "./benchmarks/flow.ts"
+import { footprint } from "./benchmarks/footprint.ts"
+import { idle } from "./benchmarks/idle.ts"
+import { restart } from "./benchmarks/restart.ts"
 import { soak } from "./benchmarks/soak.ts"
 import { parallelSpawns, singleSpawns } from "./benchmarks/spawn.ts"
 import { startUp } from "./benchmarks/startUp.ts"
 import { stretch } from "./benchmarks/stretch.ts"
+import { described } from "./contenders/peers/peers.ts"
 import { describeMachine } from "./harness/machine.ts"
 import type { Context, Measurement } from "./harness/measurement.ts"
 import { compile } from "./harness/native.ts"
@@ -22,28 +27,38 @@ const benchmarks: Readonly<Record<string, (context: Context) => Promise<Readonly
   P3: singleSpawns,
   P4: read,
   P5: pipeline,
+  P7: coldStart,
+  P8: restart,
+  P9: footprint,
+  P12: idle,
   P13: startUp,
   P14: soak
 }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, rounds: { type: "string" }, json: { type: "string" } }
+  options: {
+    quick: { type: "boolean", default: false },
+    rounds: { type: "string" },
+    services: { type: "string" },
+    json: { type: "string" }
+  }
 })
 
 const wanted = positionals.length === 0 ? Object.keys(benchmarks) : positionals
 const unknown = wanted.filter((id) => benchmarks[id] === undefined)
 const rounds = Number(values.rounds ?? (values.quick ? 3 : 7))
-if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
-  console.error(
-    `usage: pnpm bench [${Object.keys(benchmarks).join(" | ")}]... [--quick] [--rounds <n>] [--json <file>]`
-  )
+const services = Number(values.services ?? (values.quick ? 200 : 1000))
+const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1
+if (unknown.length > 0 || !isCount(rounds) || !isCount(services)) {
+  const ids = Object.keys(benchmarks).join(" | ")
+  console.error(`usage: pnpm bench [${ids}]... [--quick] [--rounds <n>] [--services <n>] [--json <file>]`)
   process.exit(2)
 }
 
 const native = compile()
 try {
-  const machine = describeMachine(native.compiler)
+  const machine = `${describeMachine(native.compiler)}\n${described()}`
   const watched = process.stderr.isTTY === true
   const progress = (text: string): void => {
     if (watched) process.stderr.write(`\r\u001b[K${text}`)
@@ -51,7 +66,7 @@ try {
   const measurements: Array<Measurement> = []
   for (const id of wanted) {
     if (!watched) console.error(`measuring ${id}`)
-    const measured = await benchmarks[id]?.({ native, size: { quick: values.quick, rounds }, progress })
+    const measured = await benchmarks[id]?.({ native, size: { quick: values.quick, rounds, services }, progress })
     measurements.push(...(measured ?? []))
   }
   if (watched) process.stderr.write("\r\u001b[K")

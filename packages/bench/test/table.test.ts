@@ -65,8 +65,15 @@ describe("compete", () => {
     })
     const { rows } = await compete(
       {
-        native: { compiler: "", spawnLoop: "", produce: "", sleeper: "", remove: () => {} },
-        size: { quick: true, rounds: 2 },
+        native: {
+          compiler: "",
+          spawnLoop: "",
+          produce: "",
+          sleeper: "",
+          service: { static: "", dynamic: "" },
+          remove: () => {}
+        },
+        size: { quick: true, rounds: 2, services: 10 },
         progress: () => {}
       },
       { id: "P0", work: "work", unit: "", contenders: [contender("a"), contender("b")] }

@@ -33,7 +33,7 @@ export const startUp = async (context: Context): Promise<ReadonlyArray<Measureme
   const added = (file: string, env: NodeJS.ProcessEnv, until: "ready" | "over") => async () => {
     let sum = 0
     for (let repeat = 0; repeat < repeats; repeat++) {
-      const bare = await run(installed.program("bare"), env)
+      const bare = await run(installed.program("start/bare"), env)
       const whole = await run(file, env)
       sum += whole[until] - bare[until]
     }
@@ -44,17 +44,17 @@ export const startUp = async (context: Context): Promise<ReadonlyArray<Measureme
       who: "Nursery, keeper running",
       ours: true,
       goal: atMost(80),
-      measure: added(installed.program("nursery"), env, "ready")
+      measure: added(installed.program("start/nursery"), env, "ready")
     },
     {
       who: "Nursery, the whole program to its end",
       ours: true,
-      measure: added(installed.program("nursery"), env, "over")
+      measure: added(installed.program("start/nursery"), env, "over")
     },
-    { who: "Effect ChildProcess, layer built", measure: added(installed.program("effect"), env, "ready") },
-    { who: "effect/Effect and effect/Schema", measure: added(installed.program("schema_alone"), env, "ready") },
-    { who: "effect/Effect", measure: added(installed.program("effect_alone"), env, "ready") },
-    { who: "execa", measure: added(installed.program("execa"), env, "ready") },
+    { who: "Effect ChildProcess, layer built", measure: added(installed.program("start/effect"), env, "ready") },
+    { who: "effect/Effect and effect/Schema", measure: added(installed.program("start/schema_alone"), env, "ready") },
+    { who: "effect/Effect", measure: added(installed.program("start/effect_alone"), env, "ready") },
+    { who: "execa", measure: added(installed.program("start/execa"), env, "ready") },
     ...more
   ]
   const options = { id: "P13", unit: "ms", note: `means of ${repeats} a round` }

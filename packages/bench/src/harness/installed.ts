@@ -2,17 +2,7 @@
  * The packages as a user has them: compiled to JavaScript in a `node_modules`, in a folder that is removed at the end.
  */
 import { execFileSync } from "node:child_process"
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 
@@ -22,9 +12,14 @@ const compiler = join(dirname(packages), "node_modules", ".bin", "tsc")
 
 export interface Installed {
   readonly folder: string
-  /** A program of `contenders/start`, which are plain JavaScript whatever they are called. */
+  /** A program of `contenders`, compiled: `start/nursery`. */
   readonly program: (name: string) => string
   readonly remove: () => void
+}
+
+const compile = (project: string, to: string, options: ReadonlyArray<string> = []): void => {
+  const nothingElse = ["--declaration", "false", "--declarationMap", "false", "--sourceMap", "false"]
+  execFileSync(compiler, ["--project", project, "--outDir", to, ...nothingElse, ...options], { stdio: "inherit" })
 }
 
 /** What publishing does to a manifest, as far as Node looks at it. */
@@ -36,15 +31,14 @@ const manifest = (name: string): string =>
     exports: { ".": "./dist/index.js", "./*": "./dist/*.js" }
   })
 
-export const install = (): Installed => {
-  const folder = mkdtempSync(join(tmpdir(), "nursery-bench-installed-"))
+/** Below `parent` if that is given. */
+export const install = (parent = tmpdir()): Installed => {
+  const folder = mkdtempSync(join(parent, "nursery-bench-installed-"))
   const modules = join(folder, "node_modules")
   for (const name of ["keeper", "process"]) {
     const target = join(modules, "@nursery", name)
     mkdirSync(target, { recursive: true })
-    const project = join(packages, name, "tsconfig.build.json")
-    const output = ["--outDir", join(target, "dist"), "--declaration", "false", "--declarationMap", "false"]
-    execFileSync(compiler, ["--project", project, ...output, "--sourceMap", "false"])
+    compile(join(packages, name, "tsconfig.build.json"), join(target, "dist"))
     writeFileSync(join(target, "package.json"), manifest(name))
   }
   cpSync(join(packages, "keeper", "bin"), join(modules, "@nursery", "keeper", "bin"), { recursive: true })
@@ -52,12 +46,12 @@ export const install = (): Installed => {
   for (const name of ["effect", "execa", "@effect/platform-node"]) {
     symlinkSync(realpathSync(join(bench, "node_modules", name)), join(modules, name))
   }
-  const programs = join(bench, "src", "contenders", "start")
-  for (const file of readdirSync(programs))
-    copyFileSync(join(programs, file), join(folder, file.replace(".ts", ".mjs")))
+  // The programs are all of this package, without their types.
+  compile(join(bench, "tsconfig.json"), join(folder, "bench"), ["--noEmit", "false", "--noCheck", "--rootDir", bench])
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }))
   return {
     folder,
-    program: (name) => join(folder, `${name}.mjs`),
+    program: (name) => join(folder, "bench", "src", "contenders", `${name}.js`),
     remove: () => rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -7,6 +7,8 @@ import type { Native } from "./native.ts"
 export interface Size {
   readonly quick: boolean
   readonly rounds: number
+  /** How many services a supervisor has. */
+  readonly services: number
 }
 
 export interface Context {

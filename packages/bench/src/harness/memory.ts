@@ -34,7 +34,9 @@ export const descendants = (root: number): ReadonlyArray<number> => {
     // The name of the program is in parentheses and may hold anything, parentheses too.
     const stat = attempt(() => readFileSync(`/proc/${name}/stat`, "latin1"))
     const parent = Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0)
-    children.set(parent, [...(children.get(parent) ?? []), Number(name)])
+    const siblings = children.get(parent)
+    if (siblings === undefined) children.set(parent, [Number(name)])
+    else siblings.push(Number(name))
   }
   const found: Array<number> = []
   const visit = (pid: number) => {

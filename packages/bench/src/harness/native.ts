@@ -13,13 +13,14 @@ export interface Native {
   readonly spawnLoop: string
   readonly produce: string
   readonly sleeper: string
+  readonly service: { readonly static: string; readonly dynamic: string }
   readonly remove: () => void
 }
 
 export const compile = (): Native => {
   const folder = mkdtempSync(join(tmpdir(), "nursery-bench-"))
-  const build = (name: string, options: ReadonlyArray<string>): string => {
-    const target = join(folder, name)
+  const build = (name: string, options: ReadonlyArray<string>, suffix = ""): string => {
+    const target = join(folder, `${name}${suffix}`)
     execFileSync("cc", ["-O2", "-Wall", "-Wextra", "-Werror", ...options, "-o", target, join(sources, `${name}.c`)])
     return target
   }
@@ -29,6 +30,7 @@ export const compile = (): Native => {
     produce: build("produce", []),
     // A process without a dynamic loader: what is measured beside it should not drown in its own pages.
     sleeper: build("sleeper", ["-static"]),
+    service: { static: build("service", ["-static"], "-static"), dynamic: build("service", [], "-dynamic") },
     remove: () => rmSync(folder, { recursive: true, force: true })
   }
 }

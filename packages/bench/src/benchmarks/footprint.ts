@@ -1,0 +1,88 @@
+/**
+ * P9: what a supervisor and its helpers need for each service, the service itself not counted.
+ */
+import { spawnAlone } from "../contenders/peers/nursery.ts"
+import { installed as peers } from "../contenders/peers/peers.ts"
+import { type Arena, withArena } from "../harness/arena.ts"
+import { install } from "../harness/installed.ts"
+import { atMost, type Context, compete, type Measurement } from "../harness/measurement.ts"
+import * as Memory from "../harness/memory.ts"
+import { Stage, type Supervisor } from "../harness/supervised.ts"
+
+interface Footprint {
+  /** Kilobytes of proportional set size, of the supervisor's own process and of its helpers. */
+  readonly itself: number
+  readonly helpers: number
+  /** Kilobytes of the kernel's tables, of the whole machine. */
+  readonly kernel: number
+}
+
+const measure = async (
+  context: Context,
+  arena: Arena,
+  supervisor: Supervisor,
+  services: number
+): Promise<Footprint> => {
+  const stage = new Stage(arena, supervisor, context.native.service.static, services)
+  const before = Memory.kernel()
+  const running = await stage.start()
+  await running.collect()
+  const kernel = Memory.kernel() - before
+  const [itself = 0, ...helpers] = running.processes().helpers.map(Memory.proportional)
+  await running.end()
+  stage.close()
+  if (itself === 0 || helpers.includes(0)) throw new Error("the memory of helpers can be read by root only")
+  return { itself, helpers: helpers.reduce((sum, kilobytes) => sum + kilobytes, 0), kernel }
+}
+
+export const footprint = (context: Context): Promise<ReadonlyArray<Measurement>> =>
+  withArena(async (arena) => {
+    const { quick, services: high } = context.size
+    const low = Math.round(high / 5)
+    const installed = install(arena.folder)
+    const supervisors: ReadonlyArray<Supervisor> = [
+      { ...spawnAlone(installed, { collects: true }), ours: true },
+      ...peers
+    ]
+    const slopes = new Map<string, Array<Footprint>>()
+    const id = "P9"
+    const unit = "kB"
+    const from = `slope from ${low} to ${high}`
+    const together = await compete(context, {
+      id,
+      work: `memory for each service, without its own, ${from}, proportional set size`,
+      unit,
+      note: `Nursery's and OTP's after a garbage collection`,
+      rounds: quick ? 1 : Math.min(context.size.rounds, 3),
+      contenders: supervisors.map((supervisor) => ({
+        who: supervisor.who,
+        ours: supervisor.ours === true,
+        ...(supervisor.ours === true ? { goal: atMost(32) } : {}),
+        measure: async () => {
+          const few = await measure(context, arena, supervisor, low)
+          const many = await measure(context, arena, supervisor, high)
+          const slope = (part: keyof Footprint) => (many[part] - few[part]) / (high - low)
+          const slopeOf = { itself: slope("itself"), helpers: slope("helpers"), kernel: slope("kernel") }
+          slopes.set(supervisor.who, [...(slopes.get(supervisor.who) ?? []), slopeOf])
+          return slopeOf.itself + slopeOf.helpers
+        }
+      }))
+    })
+    // The first round of everybody does not count.
+    const rowsOf = (part: keyof Footprint) =>
+      together.rows.map((row) => ({
+        ...row,
+        goal: undefined,
+        figures: (slopes.get(row.who) ?? []).slice(1).map((footprint) => footprint[part])
+      }))
+    return [
+      together,
+      { ...together, work: "of that, the supervisor's own process", note: undefined, rows: rowsOf("itself") },
+      {
+        ...together,
+        work: `kernel memory (slab, stacks, page tables) for each service, ${from}`,
+        note: "of the whole machine, the service itself included",
+        rows: rowsOf("kernel")
+      }
+    ]
+  })
