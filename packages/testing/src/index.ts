@@ -1,4 +1,5 @@
 /**
  * Simulated processes in virtual time, and faults for real ones.
  */
-export {}
+export * as Program from "./Program.ts"
+export * as TestNursery from "./TestNursery.ts"
