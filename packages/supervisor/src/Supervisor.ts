@@ -1,21 +1,22 @@
 /**
  * Supervisors: trees of children that are started in order, watched, restarted and stopped together.
  */
-import type { Command } from "@nursery/process"
-import type { ProcessExit } from "@nursery/process/ExitStatus"
+import type { Process } from "@nursery/process"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Result from "effect/Result"
-import type * as Stream from "effect/Stream"
+import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import type * as Child from "./Child.ts"
 import type { ChildExit } from "./ChildExit.ts"
 import type { Check } from "./internal/check.ts"
+import * as handles from "./internal/handles.ts"
 import * as internal from "./internal/supervisor.ts"
 import { validateTree } from "./internal/validate.ts"
 import type { Restart } from "./Restart.ts"
-import { type ChildRefused, GaveUp, type InvalidTree, type ReloadFailed } from "./SupervisorError.ts"
-import type { Snapshot, SupervisorEvent } from "./SupervisorEvent.ts"
+import type { Running } from "./Running.ts"
+import { GaveUp, type InvalidTree } from "./SupervisorError.ts"
 
 /**
  * What a tree fails with because of one of its children.
@@ -301,8 +302,8 @@ export const dynamic = <
     template: internal.templateOf(child)
   })
 
-/** Any supervisor. */
-type AnySupervisor = Child.Any & { readonly children: ReadonlyArray<Child.Any> }
+/** Any supervisor of these children: what its own policies add matters only in a tree above it. */
+type AnySupervisor<C extends ReadonlyArray<Child.Any> = ReadonlyArray<Child.Any>> = Child.Any & { readonly children: C }
 
 /**
  * What is wrong with a tree, if anything: what the types cannot see, and everything in a tree that is built at run time. `run` and
@@ -343,120 +344,32 @@ const isOf = <E, Name>(error: E, name: Name): error is GaveUpOfName<E, Name> =>
 const others = <E, Name>(error: E) => error as Exclude<E, NamedGaveUp<Name>>
 
 /**
- * A child of a tree that runs.
+ * Runs a tree until it ends.
  *
- * @category models
+ * @category running
  */
-export interface RunningChild<out A = unknown, out E = unknown> {
-  readonly name: string
-  /** Stops it and starts it again, or starts it where it is down; done when it is ready. */
-  readonly restart: Effect.Effect<void, ChildRefused>
-  /** Stops it, and those that require it; done when nothing of it is left. */
-  readonly stop: Effect.Effect<void, ChildRefused>
-  /** Waits until it stays down, and tells how it ended last. Refused as `down` where it has never run. */
-  readonly await: Effect.Effect<ChildExit<E, A>, ChildRefused>
-}
-
-/** What can be started without arguments. */
-interface Startable {
-  /** Starts it where it is down; done when it is ready. */
-  readonly start: Effect.Effect<void, ChildRefused>
-}
+export const run = <C extends ReadonlyArray<Child.Any>>(
+  self: AnySupervisor<C>
+): Effect.Effect<Outcome<C[number]>, InvalidTree | GaveUpOf<C[number]>, Child.Services<C[number]>> =>
+  handles.run<C>(self)
 
 /**
- * An Effect of a tree that runs.
+ * Starts a tree, which ends with the scope.
  *
- * @category models
+ * @category running
  */
-export interface RunningEffect<out A = unknown, out E = unknown> extends RunningChild<A, E>, Startable {}
+export const start = <C extends ReadonlyArray<Child.Any>>(
+  self: AnySupervisor<C>
+): Effect.Effect<Running<C>, InvalidTree | GaveUpOf<C[number]>, Child.Services<C[number]> | Scope.Scope> =>
+  handles.start<C>(self)
 
 /**
- * A process of a tree that runs.
+ * A tree as a layer: there when all of it is ready, and ended with the layer.
  *
- * @category models
+ * @category running
  */
-export interface RunningProcess<out E = unknown> extends RunningChild<ProcessExit, E>, Startable {
-  /** Restarts it with another command, which later restarts take too. */
-  readonly replace: (command: Command.Plain) => Effect.Effect<void, ChildRefused>
-  /** Lets it read its configuration anew; done when it has acknowledged that, where its option `reload` knows a way. */
-  readonly reload: Effect.Effect<void, ChildRefused | ReloadFailed>
-}
-
-/** The names of children. */
-type Names<C extends ReadonlyArray<Child.Any>> = C[number]["name"]
-
-/** Those children that may have the name. */
-type Named<C, Name> = C extends Child.Any ? (Name extends C["name"] ? C : never) : never
-
-/**
- * The children of a supervisor that runs.
- *
- * @category models
- */
-export interface RunningChildren<C extends ReadonlyArray<Child.Any>> {
-  readonly child: <const Name extends Names<C>>(name: Name) => RunningOf<Named<C[number], Name>>
-  /** Stops a child for good. Refused as `needed` where others start after it. */
-  readonly remove: (name: Names<C>) => Effect.Effect<void, ChildRefused>
-  /** Restarts these children one after the other, each when the one before is ready again. Ends at the first that is refused. */
-  readonly rollingRestart: (names: Iterable<Names<C>>) => Effect.Effect<void, ChildRefused>
-}
-
-/**
- * A supervisor in a tree that runs.
- *
- * @category models
- */
-export interface RunningSupervisor<C extends ReadonlyArray<Child.Any>, out A = unknown, out E = unknown>
-  extends RunningEffect<A, E>,
-    RunningChildren<C> {}
-
-/**
- * A dynamic supervisor in a tree that runs.
- *
- * @category models
- */
-export interface RunningDynamic<in Args, C extends Child.Any, out A = unknown, out E = unknown>
-  extends RunningChild<A, E> {
-  /**
-   * Starts a child; done when it is ready, and answers its key. Without `key` it gets one of its own. Refused as `duplicate` where there
-   * is a child of that key already.
-   */
-  readonly start: (args: Args, options?: { readonly key?: string | undefined }) => Effect.Effect<string, ChildRefused>
-  readonly child: (key: string) => RunningOf<C>
-  /** Stops a child for good. */
-  readonly remove: (key: string) => Effect.Effect<void, ChildRefused>
-}
-
-/**
- * What a child is while its tree runs.
- *
- * @category utility types
- */
-export type RunningOf<C> =
-  C extends Dynamic<string, infer Args, infer T, unknown, unknown, string, unknown>
-    ? RunningDynamic<Args, T, Child.Success<C>, Child.Error<C>>
-    : C extends { readonly children: infer Children extends ReadonlyArray<Child.Any> }
-      ? RunningSupervisor<Children, Child.Success<C>, Child.Error<C>>
-      : Child.IsProcess<Child.Success<C>> extends true
-        ? RunningProcess<Child.Error<C>>
-        : RunningEffect<Child.Success<C>, Child.Error<C>>
-
-/**
- * A tree that runs.
- *
- * @category models
- */
-export interface Running<C extends ReadonlyArray<Child.Any>> extends RunningChildren<C> {
-  /** Waits for the end of the tree: nothing of it is left then. */
-  readonly await: Effect.Effect<Outcome<C[number]>, GaveUpOf<C[number]>>
-  /** What has happened lately, then what happens; ends with the tree. */
-  readonly events: Stream.Stream<SupervisorEvent>
-  readonly snapshot: Effect.Effect<Snapshot>
-  /**
-   * Adds a child, behind all others; done when it is ready. The tree fails also with its `GaveUp` from then on: the answer has it in
-   * its type, and this value has not.
-   */
-  readonly add: <Added extends Child.Any>(
-    child: Added
-  ) => Effect.Effect<Running<readonly [...C, Added]>, ChildRefused, Child.Services<Added>>
-}
+export const layer = <C extends ReadonlyArray<Child.Any>>(
+  self: AnySupervisor<C>,
+  options?: { readonly onEnd?: Process.OnEnd | undefined }
+): Layer.Layer<never, InvalidTree | GaveUpOf<C[number]>, Exclude<Child.Services<C[number]>, Scope.Scope>> =>
+  Layer.effectDiscard(handles.startForUser(self.name, start(self), options?.onEnd ?? "interrupt"))

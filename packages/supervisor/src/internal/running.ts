@@ -8,7 +8,7 @@ import type { Command } from "@nursery/process"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { ChildExit } from "../ChildExit.ts"
-import type { ChildRefused, GaveUp, ReloadFailed } from "../SupervisorError.ts"
+import type { ChildRefused, GaveUp, InvalidTree, ReloadFailed } from "../SupervisorError.ts"
 import type { Snapshot, SupervisorEvent } from "../SupervisorEvent.ts"
 import type { ChildSpec } from "./spec.ts"
 
@@ -40,5 +40,9 @@ export interface RunningTree {
   /** Stops a child and forgets it. */
   readonly remove: (path: Path) => Effect.Effect<void, ChildRefused>
   /** Starts a child of the dynamic supervisor at the path. Done when it is ready; answers its key. */
-  readonly startWith: (path: Path, args: unknown, key: string | undefined) => Effect.Effect<string, ChildRefused>
+  readonly startWith: (
+    path: Path,
+    args: unknown,
+    key: string | undefined
+  ) => Effect.Effect<string, ChildRefused | InvalidTree>
 }
