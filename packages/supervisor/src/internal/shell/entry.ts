@@ -79,9 +79,9 @@ export class Entry {
     pending?.interruptUnsafe()
   }
 
-  /** It has been well for so long that its failures before are forgotten. */
+  /** It has been well for so long that its failures before are forgotten: the life that was well is the first attempt. */
   recovered(): void {
-    this.attempts = 0
+    this.attempts = 1
     this.schedule = undefined
   }
 }

@@ -1,0 +1,61 @@
+/** What tests wait for and look at in a tree that runs. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { ChildSnapshot, Snapshot, Status, SupervisorEvent } from "../../src/SupervisorEvent.ts"
+
+interface Observable {
+  readonly events: Stream.Stream<SupervisorEvent>
+  readonly snapshot: Effect.Effect<Snapshot>
+}
+
+export type Event<Tag extends SupervisorEvent["_tag"]> = Extract<SupervisorEvent, { readonly _tag: Tag }>
+
+/** Waits for an event, also one that has been. */
+export const happens = <E extends SupervisorEvent>(
+  { events }: Observable,
+  what: (event: SupervisorEvent) => event is E
+): Effect.Effect<E> =>
+  events.pipe(
+    Stream.filter(what),
+    Stream.runHead,
+    Effect.flatMap(
+      Option.match({
+        onNone: () => Effect.die(new Error("the tree has ended without that event")),
+        onSome: (event) => Effect.succeed(event)
+      })
+    )
+  )
+
+/** Waits until a child has stood so in the given life, or in any. */
+export const stands = (
+  running: Observable,
+  child: string,
+  status: Status,
+  incarnation?: number
+): Effect.Effect<Event<"Changed">> =>
+  happens(
+    running,
+    (event): event is Event<"Changed"> =>
+      event._tag === "Changed" &&
+      event.child === child &&
+      event.status === status &&
+      (incarnation === undefined || event.incarnation === incarnation)
+  )
+
+/** The child at a path below the root, as the snapshot has it. */
+export const childAt = (running: Observable, ...path: ReadonlyArray<string>): Effect.Effect<ChildSnapshot> =>
+  Effect.map(running.snapshot, (snapshot) => {
+    let tree: Snapshot | undefined = snapshot
+    let child: ChildSnapshot | undefined
+    for (const name of path) {
+      child = tree?.children.find((each) => each.name === name)
+      tree = child?.tree
+    }
+    if (child === undefined) throw new Error(`the snapshot has no ${path.join("/")}`)
+    return child
+  })
+
+/** `NAME STATUS`, in the order of the children. */
+export const statuses = (running: Observable): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(running.snapshot, ({ children }) => children.map(({ name, status }) => `${name} ${status}`))
