@@ -6,7 +6,9 @@
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import { closing } from "./benchmarks/closing.ts"
 import { coldStart } from "./benchmarks/coldStart.ts"
+import { crowd } from "./benchmarks/crowd.ts"
 import { pipeline, read } from "./benchmarks/flow.ts"
 import { footprint } from "./benchmarks/footprint.ts"
 import { idle } from "./benchmarks/idle.ts"
@@ -30,6 +32,8 @@ const benchmarks: Readonly<Record<string, (context: Context) => Promise<Readonly
   P7: coldStart,
   P8: restart,
   P9: footprint,
+  P10: crowd,
+  P11: closing,
   P12: idle,
   P13: startUp,
   P14: soak

@@ -45,9 +45,14 @@ export class Worker {
   }
 
   /** Starts a file of `contenders`. */
-  static start(file: string, args: ReadonlyArray<string>, nodeOptions: ReadonlyArray<string> = []): Worker {
+  static start(
+    file: string,
+    args: ReadonlyArray<string>,
+    nodeOptions: ReadonlyArray<string> = [],
+    env: Readonly<Record<string, string>> = {}
+  ): Worker {
     const path = join(import.meta.dirname, "..", "contenders", file)
-    return new Worker(fork(path, [...args], { execArgv: [...nodeOptions] }))
+    return new Worker(fork(path, [...args], { execArgv: [...nodeOptions], env: { ...process.env, ...env } }))
   }
 
   get pid(): number {

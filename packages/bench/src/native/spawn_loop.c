@@ -5,6 +5,8 @@
  *                                                  all took; then one line for each: the microseconds from start to collected
  *   spawn_loop lead <count> <parallel> <program>   the same, and each leads a session of its own, as those of Nursery do
  *   spawn_loop hold <count> <program>              starts <count>, prints "ready" and ends them at the end of its standard input
+ *   spawn_loop revive <count> <program>            starts <count>, kills all of them and starts each anew; prints the seconds from
+ *                                                  the first signal to the last start
  *
  * A child that cannot be started or does not exit with 0 makes it exit with 1.
  */
@@ -95,6 +97,21 @@ static void hold(long count, char *program) {
   fflush(stdout);
   char byte;
   while (read(0, &byte, 1) > 0) continue;
+  for (long index = 0; index < count; index++) kill(pids[index], SIGTERM);
+  while (waitpid(-1, NULL, 0) > 0) continue;
+}
+
+static void revive(long count, char *program) {
+  pid_t *pids = calloc((size_t)count, sizeof *pids);
+  if (pids == NULL) fail("calloc");
+  for (long index = 0; index < count; index++) pids[index] = start(program);
+  double first = now();
+  for (long index = 0; index < count; index++) kill(pids[index], SIGKILL);
+  for (long index = 0; index < count; index++) {
+    if (waitpid(-1, NULL, 0) == -1) fail("waitpid");
+    pids[index] = start(program);
+  }
+  printf("%.6f\n", now() - first);
   for (long index = 0; index < count; index++) kill(pids[index], SIGKILL);
   while (waitpid(-1, NULL, 0) > 0) continue;
 }
@@ -104,6 +121,7 @@ int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "lead") == 0) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   if (argc == 5) run(atol(argv[2]), atol(argv[3]), argv[4]);
   else if (argc == 4 && strcmp(argv[1], "hold") == 0) hold(atol(argv[2]), argv[3]);
+  else if (argc == 4 && strcmp(argv[1], "revive") == 0) revive(atol(argv[2]), argv[3]);
   else return 2;
   return 0;
 }

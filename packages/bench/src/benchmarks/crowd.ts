@@ -1,0 +1,137 @@
+/**
+ * P10: many processes alive in one nursery, all killed at once and started anew.
+ */
+import { execFile } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { type Arena, withArena } from "../harness/arena.ts"
+import { Feed, now, variable } from "../harness/feed.ts"
+import { atMost, type Contender, type Context, compete, type Measurement } from "../harness/measurement.ts"
+import { Worker } from "../harness/worker.ts"
+
+/** Milliseconds that any number of processes may take. */
+const patience = 120_000
+
+/** One program with its crowd, and a bystander. */
+class Crowd {
+  /** By what was done and how many there were: milliseconds that the event loop stopped. */
+  readonly stops = new Map<string, Array<number>>()
+  readonly #arena: Arena
+  readonly #feed: Feed
+  readonly #worker: Worker
+  readonly #bystander: Worker
+
+  constructor(arena: Arena, file: string, program: string) {
+    this.#arena = arena
+    this.#feed = new Feed(join(arena.subfolder("crowd"), "feed"))
+    this.#worker = Worker.start(file, [program], [], { [variable]: this.#feed.path })
+    this.#bystander = Worker.start("bystander.ts", [])
+  }
+
+  /** Microseconds for each of `count` processes, from the first signal until all run again. */
+  async killAll(count: number): Promise<number> {
+    this.#arena.step(600)
+    const first = await this.#watched(count, "starting", async () => {
+      const [, arrived] = await Promise.all([this.#worker.round("hold", count), this.#feed.next(count, patience)])
+      return arrived
+    })
+    const took = await this.#watched(count, "restarting", async () => {
+      const begin = now()
+      for (const { pid } of first) process.kill(pid, "SIGKILL")
+      const second = await this.#feed.next(count, patience)
+      return Math.max(...second.map(({ at }) => at)) - begin
+    })
+    await this.#watched(count, "closing", () => this.#worker.round("letGo"))
+    if (this.#feed.take().length > 0) throw new Error("more was started than was killed")
+    return (took * 1000) / count
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.close()
+    await this.#bystander.close()
+    this.#feed.close()
+  }
+
+  async #watched<A>(count: number, what: string, use: () => Promise<A>): Promise<A> {
+    const all = [this.#worker, this.#bystander]
+    for (const worker of all) await worker.round("watch")
+    const result = await use()
+    for (const worker of all) {
+      const [longest = Number.NaN] = await worker.round("longest")
+      const key = `${worker === this.#worker ? what : `${what}, bystander`} ${count}`
+      this.stops.set(key, [...(this.stops.get(key) ?? []), longest])
+    }
+    return result
+  }
+}
+
+/** How many more processes and threads the kernel has numbers for. */
+const room = (): number => {
+  const total = Number(/\/(\d+)/.exec(readFileSync("/proc/loadavg", "utf8"))?.[1])
+  return Number(readFileSync("/proc/sys/kernel/pid_max", "utf8")) - total
+}
+
+export const crowd = (context: Context): Promise<ReadonlyArray<Measurement>> =>
+  withArena(async (arena) => {
+    const { services } = context.size
+    const rounds = Math.min(context.size.rounds, 3)
+    const wanted = [10, 5, 2, 1].map((times) => times * services)
+    // A process and its reaper, and some of those that are about to go.
+    const sizes = wanted.filter((count) => room() > 2.2 * count + 1000)
+    const [most = services] = sizes
+    const crowd = new Crowd(arena, "crowd.ts", context.native.service.static)
+    const show = (count: number) => count.toLocaleString("en")
+    const each = await compete(context, {
+      id: "P10",
+      work: "processes in one nursery, all killed at once: until all run again, for each of them",
+      unit: "µs",
+      rounds,
+      ...(most === wanted[0] ? {} : { note: `this machine has no room for ${show(wanted[0] ?? 0)}` }),
+      contenders: [
+        ...sizes.map(
+          (count): Contender => ({
+            who: `Nursery, Process.spawn in a loop, ${show(count)}`,
+            ours: count === most,
+            // Linear: with many it takes for each what it takes with few.
+            ...(count === most ? {} : { goal: atMost(1.5) }),
+            measure: () => crowd.killAll(count)
+          })
+        ),
+        ...[most, services].map((count) => ({
+          who: `C loop, ${show(count)}`,
+          measure: () => revive(context, arena, count)
+        }))
+      ]
+    })
+    await crowd.close()
+    const stops = (what: string): Measurement => ({
+      id: "P10",
+      work: `longest stop of the event loop while ${what} them`,
+      unit: "ms",
+      note: "looked at each millisecond, which is counted",
+      rows: sizes.flatMap((count) => [
+        {
+          who: `Nursery, ${show(count)}`,
+          ours: true,
+          goal: atMost(50),
+          figures: (crowd.stops.get(`${what} ${count}`) ?? []).slice(1)
+        },
+        {
+          who: `a program beside it that does nothing, ${show(count)}`,
+          ours: true,
+          goal: undefined,
+          figures: (crowd.stops.get(`${what}, bystander ${count}`) ?? []).slice(1)
+        }
+      ])
+    })
+    return [each, stops("starting"), stops("restarting"), stops("closing")]
+  })
+
+/** The C loop's microseconds for each. */
+const revive = async ({ native }: Context, arena: Arena, count: number): Promise<number> => {
+  const { stdout } = await promisify(execFile)(native.spawnLoop, ["revive", String(count), native.sleeper], {
+    env: { ...process.env, [variable]: arena.folder }
+  })
+  return (Number(stdout) * 1e6) / count
+}
