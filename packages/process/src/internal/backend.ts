@@ -149,9 +149,9 @@ export interface Ticket {
   /** Whether a live process keeps the event loop of this program alive. */
   ref(): void
   unref(): void
-  /** What the running leader has used, and what descends from it. Without these, `/proc` is asked about the pid. */
-  usage?(): RawUsage
-  descendants?(): ReadonlyArray<Below>
+  /** What the running leader has used, and what descends from it. Where nothing is said, `/proc` is asked about the pid. */
+  usage?(): RawUsage | undefined
+  descendants?(): ReadonlyArray<Below> | undefined
 }
 
 /** A kernel pipe between two children. */

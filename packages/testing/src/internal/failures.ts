@@ -85,13 +85,13 @@ const again = "Spawn again: a new keeper is started for it"
 
 export const keeperLost = new ProcessError.KeeperLost({
   helper: "keeper",
-  message: `the keeper of this nursery was lost (in a simulation), and with it the status of this process; everything that it had started is being ended. ${again}`
+  message: `the keeper of this nursery was lost (a test has killed it), and with it the status of this process; everything that it had started is being ended. ${again}`
 })
 
 export const reaperLost = new ProcessError.KeeperLost({
   helper: "reaper",
   message:
-    "the reaper of this process was killed (in a simulation), and with it the status of the process; everything that the process had started is being ended. Spawn again"
+    "the reaper of this process was killed (by a test), and with it the status of the process; everything that the process had started is being ended. Spawn again"
 })
 
 export const closed = new ProcessError.KeeperLost({
