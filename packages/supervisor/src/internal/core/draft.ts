@@ -27,18 +27,39 @@ export class Draft {
   readonly actions: Array<Action> = []
   /** Those for whom something may have changed. */
   readonly touched = new Set<string>()
-  #state: State
+  readonly #origin: State
+  /** The next state, but for its children. */
+  #next: State
+  /** The children that have been looked at, as they are now: most steps look at few of them again and again. */
+  readonly #known = new Map<string, Child>()
+  readonly #changed = new Set<string>()
 
   constructor(state: State) {
-    this.#state = state
+    this.#origin = state
+    this.#next = state
   }
 
-  get state(): State {
-    return this.#state
+  /** All but the children. */
+  get state(): Omit<State, "children"> {
+    return this.#next
+  }
+
+  /** The next state; the one that there was, where nothing has changed. */
+  get result(): State {
+    if (this.#changed.size === 0) return this.#next
+    const children = HashMap.mutate(this.#next.children, (children) => {
+      for (const id of this.#changed) {
+        const child = this.#known.get(id)
+        if (child !== undefined) HashMap.set(children, id, child)
+      }
+    })
+    return { ...this.#next, children }
   }
 
   update(change: Partial<State>): void {
-    this.#state = { ...this.#state, ...change }
+    // A copy of its own once, and that is changed until it is handed out.
+    if (this.#next === this.#origin) this.#next = { ...this.#origin, ...change }
+    else Object.assign(this.#next, change)
   }
 
   act(action: Action): void {
@@ -46,16 +67,21 @@ export class Draft {
   }
 
   find(id: string): Child | undefined {
-    return Option.getOrUndefined(HashMap.get(this.#state.children, id))
+    const known = this.#known.get(id)
+    if (known !== undefined) return known
+    const child = Option.getOrUndefined(HashMap.get(this.#next.children, id))
+    if (child !== undefined) this.#known.set(id, child)
+    return child
   }
 
   /** All children, in their order: costs a sort, so it is only for what concerns all of them. */
   get all(): ReadonlyArray<Child> {
-    return Array.from(HashMap.values(this.#state.children)).sort((a, b) => a.position - b.position)
+    const children = Array.from(HashMap.values(this.#next.children), (child) => this.#known.get(child.plan.id) ?? child)
+    return children.sort((a, b) => a.position - b.position)
   }
 
   dependentsOf(id: string): ReadonlyArray<string> {
-    return Option.getOrElse(HashMap.get(this.#state.dependents, id), () => none)
+    return Option.getOrElse(HashMap.get(this.#next.dependents, id), () => none)
   }
 
   /** Changes a child as it is now, keeps the counters right, and tells a change of its status. */
@@ -63,20 +89,20 @@ export class Draft {
     const child = this.find(id)
     if (child === undefined) return
     const next = { ...child, ...change }
-    const { children, significant, unready, up } = this.#state
+    this.#known.set(id, next)
+    this.#changed.add(id)
+    this.touched.add(id)
+    if (!looksOther(child, next)) return
+    const { significant, unready, up } = this.#next
     const isUpMore = Number(isUp(next)) - Number(isUp(child))
     this.update({
-      children: HashMap.set(children, id, next),
       significant: significant + Number(isActive(next)) - Number(isActive(child)),
       unready: unready + Number(isUnready(next)) - Number(isUnready(child)),
       up: up + isUpMore
     })
     const status = statusOf(next)
     if (status !== statusOf(child)) this.act({ _tag: "Changed", id, incarnation: next.incarnation, status })
-    this.touched.add(id)
-    if (looksOther(child, next)) {
-      for (const dependent of this.dependentsOf(id)) this.touched.add(dependent)
-    }
+    for (const dependent of this.dependentsOf(id)) this.touched.add(dependent)
     if (isUpMore === 0) return
     for (const { gate, on } of after) {
       if (gate === "alive") this.change(on, ({ users }) => ({ users: users + isUpMore }))
@@ -132,9 +158,9 @@ export class Draft {
     // Those who go down together already, for another member's sake, go on together with these.
     const merged = new Set(members.map(({ group }) => group).filter((group) => group !== undefined))
     const others = merged.size === 0 ? [] : this.all.filter(({ group }) => group !== undefined && merged.has(group))
-    const group = this.#state.nextGroup
+    const group = this.#next.nextGroup
     const all = new Map([...members, ...others].map((child) => [child.plan.id, child]))
-    const groups = new Map(this.#state.groups)
+    const groups = new Map(this.#next.groups)
     for (const old of merged) groups.delete(old)
     groups.set(group, [...all.values()].filter(({ phase }) => phase !== "idle").length)
     this.update({ groups, nextGroup: group + 1 })
@@ -144,7 +170,7 @@ export class Draft {
 
   /** When the last of a group is down, all of it may start. */
   #oneLess(group: number): void {
-    const groups = new Map(this.#state.groups)
+    const groups = new Map(this.#next.groups)
     const left = (groups.get(group) ?? 1) - 1
     if (left > 0) groups.set(group, left)
     else groups.delete(group)
@@ -157,12 +183,28 @@ export class Draft {
 
   /** The tree ends: everything goes down, for good. */
   end(end: End): void {
-    if (this.#state.end !== undefined) return
+    if (this.#next.end !== undefined) return
     this.update({ end })
     this.act({ _tag: "Ending", end })
     for (const child of this.all) {
       if (child.rest === undefined) this.rest(child, "stopped", "ending")
     }
+  }
+
+  add(child: Child): void {
+    const { id, after } = child.plan
+    const { children, dependents, nextPosition, significant, unready } = this.#next
+    this.update({
+      children: HashMap.set(children, id, child),
+      dependents: after.reduce(
+        (all, { on }) => HashMap.modifyAt(all, on, (ids) => Option.some([...Option.getOrElse(ids, () => none), id])),
+        dependents
+      ),
+      nextPosition: nextPosition + 1,
+      unready: unready + Number(isUnready(child)),
+      significant: significant + Number(isActive(child))
+    })
+    this.act({ _tag: "Added", id })
   }
 
   /** Of a child that is at rest, and that nobody comes after. */
@@ -171,9 +213,10 @@ export class Draft {
     this.answerWaiters(child, "removal")
     const dependents = after.reduce(
       (all, { on }) => HashMap.modify(all, on, (ids) => ids.filter((each) => each !== id)),
-      HashMap.remove(this.#state.dependents, id)
+      HashMap.remove(this.#next.dependents, id)
     )
-    this.update({ children: HashMap.remove(this.#state.children, id), dependents })
+    this.#known.delete(id)
+    this.update({ children: HashMap.remove(this.#next.children, id), dependents })
     this.act({ _tag: "Removed", id })
   }
 }

@@ -40,10 +40,15 @@ export const settle = (draft: Draft): void => {
 }
 
 const run = (draft: Draft, { direction, pending, visit }: Pass): void => {
-  const children = [...pending].map((id) => draft.find(id)).filter((child) => child !== undefined)
+  const children: Array<Child> = []
+  for (const id of pending) {
+    const child = draft.find(id)
+    if (child !== undefined) children.push(child)
+  }
   pending.clear()
-  children.sort((a, b) => direction * (a.position - b.position))
+  if (children.length > 1) children.sort((a, b) => direction * (a.position - b.position))
   for (const { plan } of children) {
+    // As it is after the visits to the others.
     const child = draft.find(plan.id)
     if (child !== undefined) visit(draft, child)
   }

@@ -8,7 +8,6 @@
  * @internal
  */
 import * as HashMap from "effect/HashMap"
-import * as Option from "effect/Option"
 import { Draft, isUp } from "./draft.ts"
 import type { Action, Child, GivenUp, Input, Refusal, Rest, State, Verdict } from "./model.ts"
 import type { ChildPlan, TreePlan } from "./plan.ts"
@@ -63,7 +62,7 @@ export const step = (state: State, input: Input): readonly [State, ReadonlyArray
   const draft = new Draft(state)
   apply(draft, input)
   settle(draft)
-  return [draft.state, draft.actions]
+  return [draft.result, draft.actions]
 }
 
 const apply = (draft: Draft, input: Input): void => {
@@ -249,19 +248,8 @@ const onAdd = (draft: Draft, request: number, plan: ChildPlan): void => {
     draft.answer(request, refusal)
     return
   }
-  const { children, dependents, nextPosition, significant, unready } = draft.state
-  const child = newChild(plan, nextPosition)
-  draft.update({
-    children: HashMap.set(children, plan.id, child),
-    dependents: plan.after.reduce(
-      (all, { on }) => HashMap.modifyAt(all, on, (ids) => Option.some([...Option.getOrElse(ids, () => []), plan.id])),
-      dependents
-    ),
-    nextPosition: nextPosition + 1,
-    unready: unready + 1,
-    significant: significant + Number(plan.significant)
-  })
-  draft.act({ _tag: "Added", id: plan.id })
+  const child = newChild(plan, draft.state.nextPosition)
+  draft.add(child)
   draft.await(child, { request, for: "up" })
 }
 
