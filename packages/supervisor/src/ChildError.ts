@@ -41,7 +41,7 @@ export class ReadyTimeout extends Schema.TaggedError<ReadyTimeout>()("ReadyTimeo
 }) {
   override get message(): string {
     const last = this.problem === undefined ? "" : `, the last answer was: ${this.problem}`
-    return `${this.ready} did not tell so within ${Duration.format(this.after)}${last} (Ready.timeout gives more time)`
+    return `${this.ready} did not succeed within ${Duration.format(this.after)}${last} (Ready.timeout gives more time)`
   }
 }
 
@@ -88,7 +88,7 @@ export const NotReadyReason = Schema.Union([ExitedBeforeReady, ReadyTimeout, Rea
  * ```ts
  * import * as Duration from "effect/Duration"
  * import * as Effect from "effect/Effect"
- * import { NotReady, ReadyTimeout } from "@nursery/supervisor/ChildError"
+ * import { NotReady, ReadyTimeout } from "@nursery/supervisor"
  * import assert from "node:assert/strict"
  *
  * const reason = new ReadyTimeout({ ready: "tcp 127.0.0.1:5432", after: Duration.seconds(30) })

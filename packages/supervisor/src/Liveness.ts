@@ -95,7 +95,7 @@ export const unix = (path: string, options?: ProbeOptions): Liveness =>
  * **Example** (Half a minute without an answer)
  *
  * ```ts
- * import * as Liveness from "@nursery/supervisor/Liveness"
+ * import { Liveness } from "@nursery/supervisor"
  *
  * const alive = Liveness.http("http://localhost:8080/health", { every: "5 seconds", failures: 3 })
  * ```

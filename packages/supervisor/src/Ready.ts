@@ -145,7 +145,7 @@ export const immediate: Ready = ready({
  *
  * ```ts no-run
  * import type { Nursery, Process, SpawnError } from "@nursery/process"
- * import * as Ready from "@nursery/supervisor/Ready"
+ * import { Ready } from "@nursery/supervisor"
  * import * as Effect from "effect/Effect"
  * import { readFile } from "node:fs/promises"
  *
@@ -220,7 +220,7 @@ export const unix = (path: string, options?: ServerOptions): Ready<void, NotRead
  * **Example** (A page that has to say something)
  *
  * ```ts
- * import * as Ready from "@nursery/supervisor/Ready"
+ * import { Ready } from "@nursery/supervisor"
  *
  * const isUp = Ready.http({ url: "http://localhost:9200/_cluster/health", body: (body) => !body.includes('"red"') }).pipe(
  *   Ready.timeout("1 minute")
@@ -242,7 +242,7 @@ export const http = (input: string | URL | HttpRequest, options?: ServerOptions)
  *
  * ```ts
  * import { Command } from "@nursery/process"
- * import * as Ready from "@nursery/supervisor/Ready"
+ * import { Ready } from "@nursery/supervisor"
  *
  * const isUp = Ready.command(Command.make("pg_isready", ["-h", "/run/db", "-p", "5432"])).pipe(Ready.timeout("1 minute"))
  * ```
@@ -306,7 +306,7 @@ export const fd = (n: number): Ready<void, never, never, AnyProcess> =>
  * **Example** (A port that the program has chosen)
  *
  * ```ts
- * import * as Ready from "@nursery/supervisor/Ready"
+ * import { Ready } from "@nursery/supervisor"
  *
  * const port = Ready.log(/listening on port (\d+)/).pipe(Ready.map((match) => Number(match[1])))
  * ```
@@ -350,7 +350,7 @@ type Any = Ready<unknown, unknown, unknown, never>
  * **Example** (Two ports)
  *
  * ```ts
- * import * as Ready from "@nursery/supervisor/Ready"
+ * import { Ready } from "@nursery/supervisor"
  *
  * const isUp = Ready.all([Ready.tcp(8080), Ready.tcp(8443)]).pipe(Ready.timeout("10 seconds"))
  * ```

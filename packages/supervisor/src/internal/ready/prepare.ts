@@ -42,5 +42,7 @@ export const prepare = (
     }
     const watchdog = all.find((wants) => wants.watchdog !== undefined)?.watchdog
     if (watchdog === undefined) return Effect.succeed(prepared)
-    return Effect.succeed(Command.env(prepared, { WATCHDOG_USEC: String(Math.round(Duration.toMicros(watchdog))) }))
+    // This program's own watchdog, if systemd watches it, is none of the child's: WATCHDOG_PID says whose it is.
+    const micros = String(Math.round(Duration.toMicros(watchdog)))
+    return Effect.succeed(Command.env(prepared, { WATCHDOG_USEC: micros, WATCHDOG_PID: undefined }))
   })
