@@ -1,5 +1,6 @@
 /** What tests wait for and look at in a tree that runs. */
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { ChildSnapshot, Snapshot, Status, SupervisorEvent } from "../../src/SupervisorEvent.ts"
@@ -43,6 +44,14 @@ export const stands = (
       (incarnation === undefined || event.incarnation === incarnation)
   )
 
+/** Waits until the process of a child runs in the given life. */
+export const isSpawned = (running: Observable, child: string, incarnation: number): Effect.Effect<Event<"Spawned">> =>
+  happens(
+    running,
+    (event): event is Event<"Spawned"> =>
+      event._tag === "Spawned" && event.child === child && event.incarnation === incarnation
+  )
+
 /** The child at a path below the root, as the snapshot has it. */
 export const childAt = (running: Observable, ...path: ReadonlyArray<string>): Effect.Effect<ChildSnapshot> =>
   Effect.map(running.snapshot, (snapshot) => {
@@ -59,3 +68,11 @@ export const childAt = (running: Observable, ...path: ReadonlyArray<string>): Ef
 /** `NAME STATUS`, in the order of the children. */
 export const statuses = (running: Observable): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(running.snapshot, ({ children }) => children.map(({ name, status }) => `${name} ${status}`))
+
+/** Listens to all events, those before too, until the tree has ended. */
+export const listen = ({ events }: Observable): Effect.Effect<Fiber.Fiber<ReadonlyArray<SupervisorEvent>>> =>
+  Effect.forkChild(Stream.runCollect(events), { startImmediately: true })
+
+/** Whose processes were spawned, in their order. */
+export const spawns = (events: ReadonlyArray<SupervisorEvent>): ReadonlyArray<string> =>
+  events.flatMap((event) => (event._tag === "Spawned" ? [event.child] : []))

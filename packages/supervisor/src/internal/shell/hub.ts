@@ -3,9 +3,7 @@
  *
  * @internal
  */
-import type * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { SupervisorEvent } from "../../SupervisorEvent.ts"
 
@@ -15,10 +13,13 @@ const capacity = 4096
 /** How many past events a new listener gets first. */
 const replay = 256
 
-export class Hub {
-  readonly #pubsub: PubSub.PubSub<SupervisorEvent>
+/** `undefined`: there will be no more. */
+type Message = SupervisorEvent | undefined
 
-  constructor(pubsub: PubSub.PubSub<SupervisorEvent>) {
+export class Hub {
+  readonly #pubsub: PubSub.PubSub<Message>
+
+  constructor(pubsub: PubSub.PubSub<Message>) {
     this.#pubsub = pubsub
   }
 
@@ -27,17 +28,13 @@ export class Hub {
   }
 
   end(): void {
-    PubSub.endUnsafe(this.#pubsub)
-  }
-
-  get subscribe(): Effect.Effect<PubSub.Subscription<SupervisorEvent>, never, Scope.Scope> {
-    return PubSub.subscribe(this.#pubsub)
+    PubSub.endUnsafe(this.#pubsub, undefined)
   }
 
   /** The last events, then those to come; ends with the tree. */
   get events(): Stream.Stream<SupervisorEvent> {
-    return Stream.fromPubSub(this.#pubsub)
+    return Stream.takeWhile(Stream.fromPubSub(this.#pubsub), (message) => message !== undefined)
   }
 }
 
-export const makePubSub = PubSub.sliding<SupervisorEvent>({ capacity, replay })
+export const makePubSub = PubSub.sliding<Message>({ capacity, replay })

@@ -18,17 +18,11 @@ const open = (spec: TreeSpec): Effect.Effect<Tree> =>
     Effect.map(makePubSub, (pubsub) => new Tree(spec, [spec.name], new Hub(pubsub), context))
   )
 
-const close = (tree: Tree): Effect.Effect<void> =>
-  Effect.andThen(
-    tree.close,
-    Effect.sync(() => tree.hub.end())
-  )
-
 /** A tree that has begun; it ends with the scope. */
 const begun = (spec: TreeSpec): Effect.Effect<Tree, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.tap(open(spec), (tree) => Effect.sync(() => tree.begin())),
-    close
+    (tree) => tree.close
   )
 
 /** The spec is valid. Its requirements are those of all its children. */

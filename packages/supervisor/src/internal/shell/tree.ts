@@ -359,6 +359,8 @@ export class Tree {
 
   #finish(end: End): void {
     this.#tell({ _tag: "TreeEnded", ...this.#aboutTree() })
+    // The trees below it tell in the same place, and have ended before.
+    if (this.path.length === 1) this.hub.end()
     for (const entry of this.#entries.values()) entry.tell()
     Deferred.doneUnsafe(this.#end, this.#outcomeOf(end))
   }
