@@ -1,7 +1,7 @@
 /**
  * P7: from the start of a supervisor's program until all of its services run.
  */
-import { spawnAlone } from "../contenders/peers/nursery.ts"
+import { spawnAlone, tree } from "../contenders/peers/nursery.ts"
 import { installed as peers } from "../contenders/peers/peers.ts"
 import { withArena } from "../harness/arena.ts"
 import { install } from "../harness/installed.ts"
@@ -13,8 +13,9 @@ export const coldStart = (context: Context): Promise<ReadonlyArray<Measurement>>
     const { services } = context.size
     const installed = install(arena.folder)
     const supervisors: ReadonlyArray<Supervisor> = [
-      { ...spawnAlone(installed), ours: true },
-      { ...spawnAlone(installed, { cached: true }), who: "the same with Node's compile cache" },
+      tree(installed),
+      { ...tree(installed, { cached: true }), who: "the same with Node's compile cache" },
+      spawnAlone(installed),
       ...peers
     ]
     const measurements: Array<Measurement> = []

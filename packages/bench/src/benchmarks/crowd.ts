@@ -7,7 +7,15 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { type Arena, withArena } from "../harness/arena.ts"
 import { Feed, now, variable } from "../harness/feed.ts"
-import { atMost, type Contender, type Context, compete, type Measurement } from "../harness/measurement.ts"
+import {
+  atMost,
+  type Contender,
+  type Context,
+  compete,
+  type Goal,
+  type Measurement,
+  type Row
+} from "../harness/measurement.ts"
 import { Worker } from "../harness/worker.ts"
 
 /** Milliseconds that any number of processes may take. */
@@ -72,61 +80,66 @@ const room = (): number => {
   return Number(readFileSync("/proc/sys/kernel/pid_max", "utf8")) - total
 }
 
-export const crowd = (context: Context): Promise<ReadonlyArray<Measurement>> =>
-  withArena(async (arena) => {
-    const { services } = context.size
-    const rounds = Math.min(context.size.rounds, 3)
-    const wanted = [10, 5, 2, 1].map((times) => times * services)
-    // A process and its reaper, and some of those that are about to go.
-    const sizes = wanted.filter((count) => room() > 2.2 * count + 1000)
-    const [most = services] = sizes
-    const crowd = new Crowd(arena, "crowd.ts", context.native.service.static)
-    const show = (count: number) => count.toLocaleString("en")
-    const each = await compete(context, {
-      id: "P10",
-      work: "processes in one nursery, all killed at once: until all run again, for each of them",
-      unit: "µs",
-      rounds,
-      ...(most === wanted[0] ? {} : { note: `this machine has no room for ${show(wanted[0] ?? 0)}` }),
-      contenders: [
-        ...sizes.map(
-          (count): Contender => ({
-            who: `Nursery, Process.spawn in a loop, ${show(count)}`,
-            ours: count === most,
-            // Linear: with many it takes for each what it takes with few.
-            ...(count === most ? {} : { goal: atMost(1.5) }),
-            measure: () => crowd.killAll(count)
-          })
-        ),
-        ...[most, services].map((count) => ({
-          who: `C loop, ${show(count)}`,
-          measure: () => revive(context, arena, count)
-        }))
-      ]
-    })
-    await crowd.close()
-    const stops = (what: string): Measurement => ({
-      id: "P10",
-      work: `longest stop of the event loop while ${what} them`,
-      unit: "ms",
-      note: "looked at each millisecond, which is counted",
-      rows: sizes.flatMap((count) => [
-        {
-          who: `Nursery, ${show(count)}`,
-          ours: true,
-          goal: atMost(50),
-          figures: (crowd.stops.get(`${what} ${count}`) ?? []).slice(1)
-        },
-        {
-          who: `a program beside it that does nothing, ${show(count)}`,
-          ours: true,
-          goal: undefined,
-          figures: (crowd.stops.get(`${what}, bystander ${count}`) ?? []).slice(1)
-        }
-      ])
-    })
-    return [each, stops("starting"), stops("restarting"), stops("closing")]
+const show = (count: number): string => count.toLocaleString("en")
+
+const measure = async (
+  context: Context,
+  arena: Arena,
+  contestant: { readonly file: string; readonly who: string }
+): Promise<ReadonlyArray<Measurement>> => {
+  const { services } = context.size
+  const wanted = [10, 5, 2, 1].map((times) => times * services)
+  // A process and its reaper, and some of those that are about to go.
+  const sizes = wanted.filter((count) => room() > 2.2 * count + 1000)
+  const [most = services] = sizes
+  const crowd = new Crowd(arena, contestant.file, context.native.service.static)
+  const each = await compete(context, {
+    id: "P10",
+    work: "processes in one nursery, all killed at once: until all run again, for each of them",
+    unit: "µs",
+    rounds: Math.min(context.size.rounds, 3),
+    ...(most === wanted[0] ? {} : { note: `this machine has no room for ${show(wanted[0] ?? 0)}` }),
+    contenders: [
+      ...sizes.map(
+        (count): Contender => ({
+          who: `${contestant.who}, ${show(count)}`,
+          ours: count === most,
+          // Linear: with many it takes for each what it takes with few.
+          ...(count === most ? {} : { goal: atMost(1.5) }),
+          measure: () => crowd.killAll(count)
+        })
+      ),
+      ...[most, services].map((count) => ({
+        who: `C loop, ${show(count)}`,
+        measure: () => revive(context, arena, count)
+      }))
+    ]
   })
+  await crowd.close()
+  const row = (who: string, key: string, goal?: Goal): Row => ({
+    who,
+    ours: true,
+    goal,
+    figures: (crowd.stops.get(key) ?? []).slice(1)
+  })
+  const stops = (what: string): Measurement => ({
+    id: "P10",
+    work: `longest stop of the event loop while ${what} them`,
+    unit: "ms",
+    note: "looked at each millisecond, which is counted",
+    rows: [
+      ...sizes.map((count) => row(`${contestant.who}, ${show(count)}`, `${what} ${count}`, atMost(50))),
+      row(`a program beside it that does nothing, ${show(most)}`, `${what}, bystander ${most}`)
+    ]
+  })
+  return [each, stops("starting"), stops("restarting"), stops("closing")]
+}
+
+export const crowd = (context: Context): Promise<ReadonlyArray<Measurement>> =>
+  withArena(async (arena) => [
+    ...(await measure(context, arena, { file: "crowd_tree.ts", who: "Nursery, a supervisor" })),
+    ...(await measure(context, arena, { file: "crowd.ts", who: "Nursery, Process.spawn in a loop" }))
+  ])
 
 /** The C loop's microseconds for each. */
 const revive = async ({ native }: Context, arena: Arena, count: number): Promise<number> => {

@@ -1,7 +1,7 @@
 /**
  * P9: what a supervisor and its helpers need for each service, the service itself not counted.
  */
-import { spawnAlone } from "../contenders/peers/nursery.ts"
+import { spawnAlone, tree } from "../contenders/peers/nursery.ts"
 import { installed as peers } from "../contenders/peers/peers.ts"
 import { type Arena, withArena } from "../harness/arena.ts"
 import { install } from "../harness/installed.ts"
@@ -41,7 +41,8 @@ export const footprint = (context: Context): Promise<ReadonlyArray<Measurement>>
     const low = Math.round(high / 5)
     const installed = install(arena.folder)
     const supervisors: ReadonlyArray<Supervisor> = [
-      { ...spawnAlone(installed, { collects: true }), ours: true },
+      tree(installed, { collects: true }),
+      spawnAlone(installed, { collects: true }),
       ...peers
     ]
     const slopes = new Map<string, Array<Footprint>>()

@@ -2,7 +2,7 @@
  * P12: what supervisors do while nothing happens.
  */
 import { setTimeout as sleep } from "node:timers/promises"
-import { spawnAlone } from "../contenders/peers/nursery.ts"
+import { spawnAlone, tree } from "../contenders/peers/nursery.ts"
 import { installed as peers } from "../contenders/peers/peers.ts"
 import { type Activity, activity } from "../harness/activity.ts"
 import { withArena } from "../harness/arena.ts"
@@ -22,7 +22,7 @@ export const idle = (context: Context): Promise<ReadonlyArray<Measurement>> =>
     const { quick, services } = context.size
     const seconds = quick ? 10 : 60
     const installed = install(arena.folder)
-    const supervisors: ReadonlyArray<Supervisor> = [{ ...spawnAlone(installed), ours: true }, ...peers]
+    const supervisors: ReadonlyArray<Supervisor> = [tree(installed), spawnAlone(installed), ...peers]
     const standing = []
     const watched: Array<Watched> = []
     for (const supervisor of supervisors) {

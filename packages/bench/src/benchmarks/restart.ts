@@ -1,7 +1,7 @@
 /**
  * P8: from SIGKILL for a service until another runs in its place.
  */
-import { spawnAlone } from "../contenders/peers/nursery.ts"
+import { spawnAlone, tree } from "../contenders/peers/nursery.ts"
 import { installed as peers } from "../contenders/peers/peers.ts"
 import { withArena } from "../harness/arena.ts"
 import { install } from "../harness/installed.ts"
@@ -21,7 +21,7 @@ export const restart = (context: Context): Promise<ReadonlyArray<Measurement>> =
     const count = quick ? Math.min(services, 200) : 1000
     const few = quick ? 2 : 10
     const installed = install(arena.folder)
-    const supervisors: ReadonlyArray<Supervisor> = [{ ...spawnAlone(installed), ours: true }, ...peers]
+    const supervisors: ReadonlyArray<Supervisor> = [tree(installed), spawnAlone(installed), ...peers]
     // All stand side by side from the first round to the last.
     const standing: Array<Supervised> = []
     const longest = new Map<string, Array<number>>()

@@ -35,7 +35,7 @@ const manifest = (name: string): string =>
 export const install = (parent = tmpdir()): Installed => {
   const folder = mkdtempSync(join(parent, "nursery-bench-installed-"))
   const modules = join(folder, "node_modules")
-  for (const name of ["keeper", "process"]) {
+  for (const name of ["keeper", "process", "supervisor"]) {
     const target = join(modules, "@nursery", name)
     mkdirSync(target, { recursive: true })
     compile(join(packages, name, "tsconfig.build.json"), join(target, "dist"))

@@ -24,7 +24,15 @@ const run =
     services: "has ended all of them before"
   })
 
+export const tree = (installed: Installed, variant: Variant = {}): Supervisor => ({
+  who: "Nursery, a supervisor",
+  ours: true,
+  prepare: run(installed, "services/nursery_tree", variant)
+})
+
+/** The least that a supervisor on Nursery can cost. */
 export const spawnAlone = (installed: Installed, variant: Variant = {}): Supervisor => ({
   who: "Nursery, Process.spawn in a loop",
+  ours: true,
   prepare: run(installed, "services/nursery_spawn", variant)
 })
