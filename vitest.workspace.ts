@@ -25,6 +25,7 @@ export default defineConfig({
           name,
           root: join(packages, name),
           include: ["test/**/*.test.ts"],
+          setupFiles: [join(packages, "process/test/support/cleanUp.ts")],
           // Tests of types: `it("...", () => { expectTypeOf(..)...; // @ts-expect-error ... })`, compiled and never run.
           typecheck: {
             enabled: true,

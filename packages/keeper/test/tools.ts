@@ -22,6 +22,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
+import { afterAll } from "vitest"
 import { build, compileFlags } from "../build.mjs"
 
 export const isRoot = process.getuid?.() === 0
@@ -57,7 +58,8 @@ const isOurs = (folder: string): boolean => {
 }
 
 const temporaryFolders: Array<string> = []
-process.once("exit", () => {
+// The process of a test file is killed when it is done, and hears nothing of its exit.
+afterAll(() => {
   for (const folder of temporaryFolders) rmSync(folder, { recursive: true, force: true })
 })
 

@@ -11,10 +11,13 @@ export const temporary = (): string => {
   if (folder === undefined) {
     const made = mkdtempSync(join(tmpdir(), "nursery-test-"))
     chmodSync(made, 0o755)
-    process.once("exit", () => rmSync(made, { recursive: true, force: true }))
     folder = made
   }
   return folder
+}
+
+export const removeTemporary = (): void => {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
 }
 
 const compiled = new Map<string, string>()

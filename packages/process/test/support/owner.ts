@@ -98,7 +98,11 @@ const nodeForAll = (): string => {
 
 let ordinaryNode: string | undefined
 
-const nodeFor = (changesUser: boolean): string => (changesUser ? (ordinaryNode ??= nodeForAll()) : process.execPath)
+const nodeFor = (changesUser: boolean): string => {
+  if (!changesUser) return process.execPath
+  ordinaryNode ??= nodeForAll()
+  return ordinaryNode
+}
 
 const fromWaitStatus = (status: number): number => ((status & 127) === 0 ? status >> 8 : -(status & 127))
 
