@@ -40,8 +40,11 @@ export class Observer {
     return status === "completed" || status === "stopped" || status === "paused" || status === "failed"
   }
 
+  /** One of which it is being decided whether it has completed may have. */
   isAlive(id: string): boolean {
-    return this.status(id) === "ready" || this.status(id) === "completed"
+    const status = this.status(id)
+    if (status === "deciding") return this.plans.get(id)?.restart !== "always"
+    return status === "ready" || status === "completed"
   }
 
   /** It is ready, or it is at rest and those before it let pass too. */

@@ -7,9 +7,9 @@
 /**
  * What a child waits for before each of its starts.
  *
- * - `order`: that the other is ready, or has ended for good.
- * - `value`: that the other has been ready once, and so has provided its value.
- * - `alive`: that the other is ready. And it is stopped when the other is so no longer, until that comes back.
+ * - `order`: that the other is ready. One that is at rest is not waited for, but those are that it would wait for.
+ * - `value`: the same, and that the other has been ready once or has completed, and so has provided its value.
+ * - `alive`: that the other is ready or has completed. And it is stopped when the other is so no longer, until that comes back.
  */
 export type Gate = "order" | "value" | "alive"
 

@@ -80,10 +80,21 @@ const bar = (draft: Draft, child: Child): void => {
   if (barred !== child.barred || passed !== child.passed) draft.set(child, { barred, passed })
 }
 
-/** Whether those that require it may run. One that has completed has done what it was for. */
-const isAlive = (child: Child | undefined): boolean =>
-  child !== undefined &&
-  (child.phase === "ready" ? !child.barred : child.phase === "idle" && child.rest === "completed")
+/** Whether those that require it may run. */
+const isAlive = (child: Child | undefined): boolean => {
+  switch (child?.phase) {
+    case "ready":
+      return !child.barred
+    case "deciding":
+      // It may have completed: that is no loss, and its policy is being asked.
+      return child.plan.restart !== "always"
+    case "idle":
+      // One that has completed has done what it was for.
+      return child.rest === "completed"
+    default:
+      return false
+  }
+}
 
 const weigh = (draft: Draft, child: Child): void => {
   const holding = isUp(child) ? child.barred : child.holders > 0
