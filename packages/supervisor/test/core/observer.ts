@@ -19,6 +19,7 @@ export class Observer {
   readonly provided = new Set<string>()
   /** Children that are to be down, all of them, before one of them starts. */
   readonly groups: Array<{ readonly members: ReadonlySet<string>; readonly left: Set<string> }> = []
+  readonly #completed = new Set<string>()
   readonly #tree: TreePlan
   readonly #added: Array<ChildPlan> = []
 
@@ -43,7 +44,7 @@ export class Observer {
   /** One of which it is being decided whether it has completed may have. */
   isAlive(id: string): boolean {
     const status = this.status(id)
-    if (status === "deciding") return this.plans.get(id)?.restart !== "always"
+    if (status === "deciding") return this.#completed.has(id)
     return status === "ready" || status === "completed"
   }
 
@@ -71,6 +72,9 @@ export class Observer {
         }
         break
       case "Ended":
+        if (!this.#livesOf(input.id).includes(input.incarnation)) break
+        if (input.completed) this.#completed.add(input.id)
+        else this.#completed.delete(input.id)
         this.lives.set(
           input.id,
           this.#livesOf(input.id).filter((incarnation) => incarnation !== input.incarnation)

@@ -16,7 +16,7 @@ export const recount = (state: State): ReadonlyMap<string, Kept> => {
   const isAlive = (id: string): boolean => {
     const other = byId.get(id)
     if (other === undefined) return false
-    if (other.phase === "deciding") return other.plan.restart !== "always"
+    if (other.phase === "deciding") return other.completed
     return other.phase === "ready"
       ? kept.get(id)?.barred === false
       : other.phase === "idle" && other.rest === "completed"

@@ -56,10 +56,10 @@ export class World {
     return this.#say({ _tag: "Ready", id, incarnation: life.incarnation })
   }
 
-  ended(id: string): ReadonlyArray<Action> {
+  ended(id: string, completed = false): ReadonlyArray<Action> {
     const { incarnation } = this.#life(id)
     this.lives.delete(id)
-    return this.#say({ _tag: "Ended", id, incarnation })
+    return this.#say({ _tag: "Ended", id, incarnation, completed })
   }
 
   decided(id: string, verdict: Verdict): ReadonlyArray<Action> {
@@ -144,7 +144,7 @@ export class World {
 
 /** What may be chosen to happen next; `pick` chooses the child that it happens to, among those to whom it can. */
 export type Move =
-  | { readonly _tag: "ready" | "end" | "crash" | "elapse" | "outdated"; readonly pick: number }
+  | { readonly _tag: "ready" | "end" | "crash" | "leave" | "elapse" | "outdated"; readonly pick: number }
   | { readonly _tag: "decide"; readonly pick: number; readonly verdict: Verdict; readonly pause: number }
   | { readonly _tag: "ask"; readonly pick: number; readonly what: "start" | "stop" | "restart" | "remove" }
   | { readonly _tag: "add"; readonly child: ChildPlan }
@@ -175,9 +175,10 @@ export const play = (world: World, move: Move): void => {
       )
       break
     case "crash":
+    case "leave":
       of(
         lives.filter(([, { isToStop }]) => !isToStop),
-        (id) => world.ended(id)
+        (id) => world.ended(id, move._tag === "leave")
       )
       break
     case "decide":
@@ -260,12 +261,13 @@ const verdict: fc.Arbitrary<Verdict> = fc.oneof(
 
 const pick = fc.nat({ max: 59 })
 
-const picking = (...tags: ReadonlyArray<"ready" | "end" | "crash" | "elapse" | "outdated">): fc.Arbitrary<Move> =>
-  fc.record({ _tag: fc.constantFrom(...tags), pick })
+const picking = (
+  ...tags: ReadonlyArray<"ready" | "end" | "crash" | "leave" | "elapse" | "outdated">
+): fc.Arbitrary<Move> => fc.record({ _tag: fc.constantFrom(...tags), pick })
 
 const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 24, arbitrary: picking("ready", "ready", "end", "end", "end", "elapse") },
-  { weight: 8, arbitrary: picking("crash") },
+  { weight: 8, arbitrary: picking("crash", "crash", "leave") },
   { weight: 4, arbitrary: picking("outdated") },
   { weight: 10, arbitrary: fc.record({ _tag: fc.constant("decide"), pick, verdict, pause: fc.nat({ max: 6 }) }) },
   {

@@ -41,6 +41,8 @@ export interface Child {
   readonly users: number
   /** Of its latest start; the first is 1. What tells of an earlier one is out of date. */
   readonly incarnation: number
+  /** It ended as it should, the last time that it did so unasked. */
+  readonly completed: boolean
   /** It has been ready at some time. */
   readonly provided: boolean
   readonly waiters: ReadonlyArray<Waiter>
@@ -99,8 +101,8 @@ export type Verdict =
 export type Input =
   | { readonly _tag: "Begin" }
   | { readonly _tag: "Ready"; readonly id: string; readonly incarnation: number }
-  /** Nothing of this incarnation runs any more. */
-  | { readonly _tag: "Ended"; readonly id: string; readonly incarnation: number }
+  /** Nothing of this incarnation runs any more. `completed`: it ended as it should, which may be for good. */
+  | { readonly _tag: "Ended"; readonly id: string; readonly incarnation: number; readonly completed?: boolean }
   | {
       readonly _tag: "Decided"
       readonly id: string

@@ -86,8 +86,8 @@ const isAlive = (child: Child | undefined): boolean => {
     case "ready":
       return !child.barred
     case "deciding":
-      // It may have completed: that is no loss, and its policy is being asked.
-      return child.plan.restart !== "always"
+      // It may have completed for good, which is no loss: that is what its policy is being asked.
+      return child.completed
     case "idle":
       // One that has completed has done what it was for.
       return child.rest === "completed"

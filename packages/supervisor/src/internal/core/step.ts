@@ -26,6 +26,7 @@ const newChild = (plan: ChildPlan, position: number): Child => ({
   holders: 0,
   users: 0,
   incarnation: 0,
+  completed: false,
   provided: false,
   waiters: []
 })
@@ -77,7 +78,7 @@ const apply = (draft: Draft, input: Input): void => {
       })
       break
     case "Ended":
-      whenCurrent(draft, input, (child) => onEnded(draft, child))
+      whenCurrent(draft, input, (child) => onEnded(draft, child, input.completed === true))
       break
     case "Decided":
       whenCurrent(draft, input, (child) => {
@@ -111,11 +112,11 @@ const whenCurrent = (
   if (child !== undefined && child.incarnation === incarnation) use(child)
 }
 
-const onEnded = (draft: Draft, child: Child): void => {
+const onEnded = (draft: Draft, child: Child, completed: boolean): void => {
   const { barred, group, incarnation, phase, plan, rest, waiters } = child
   if (!isUp(child)) return
   if (phase !== "stopping" && !barred) {
-    draft.set(child, { phase: "deciding" })
+    draft.set(child, { phase: "deciding", completed })
     draft.act({ _tag: "Decide", id: plan.id, incarnation })
     return
   }
