@@ -1,18 +1,23 @@
 /**
  * The tour of Nursery, which `npm start` runs: it starts processes that usually leak, ends them in two ways, and proves from /proc that
- * nothing is left of them. It exits with 0 only if all of that held.
+ * nothing is left of them. Then it runs an application of several processes, and does to it what makes others fail. It exits with 0
+ * only if all of that held.
  *
- * With `--portable` it does the same without the keeper, and shows what is left then.
+ * With `--portable` it does the same without the keeper, and shows what is left then. With `--store redis` the application keeps its
+ * data in Redis.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Nursery } from "@nursery/process"
 import * as Effect from "effect/Effect"
+import { applicationRecovers } from "./tour/application.ts"
 import { ownerDies } from "./tour/ownerDies.ts"
 import { noChildrenAreLeft, worst } from "./tour/proof.ts"
 import { scopeCloses } from "./tour/scopeCloses.ts"
 import { heading, print, seconds, style } from "./tour/screen.ts"
 
 const args = process.argv.slice(2)
+// What the application of the third part keeps its data in.
+const store = args[args.indexOf("--store") + 1] === "redis" ? "redis" : "embedded"
 const nursery = args.includes("--portable") ? Nursery.layerPortable : Nursery.layer
 
 const tour = Effect.gen(function* () {
@@ -22,8 +27,10 @@ const tour = Effect.gen(function* () {
   const first = yield* Effect.provide(scopeCloses, nursery)
   const second = yield* noChildrenAreLeft
   const third = yield* ownerDies(args)
-  return worst([first, second, third])
-}).pipe(Effect.timeoutOrElse({ duration: "18 seconds", orElse: () => Effect.fail("it took longer than 18 seconds") }))
+  const fourth = yield* Effect.provide(applicationRecovers(store), nursery)
+  const fifth = yield* noChildrenAreLeft
+  return worst([first, second, third, fourth, fifth])
+}).pipe(Effect.timeoutOrElse({ duration: "40 seconds", orElse: () => Effect.fail("it took longer than 40 seconds") }))
 
 const main = Effect.gen(function* () {
   const verdict = yield* tour

@@ -16,16 +16,19 @@ const leftOver = (): ReadonlyArray<string> =>
 const lines = (outcome: Outcome, start: string) =>
   outcome.stdout.split("\n").filter((line) => line.trim().startsWith(start))
 
+/** The tour takes some seconds, and much longer where others work. */
+const timeout = 60_000
+
 describe("the tour", () => {
   let outcome: Outcome
   beforeAll(async () => {
     outcome = await run("main.ts")
-  })
+  }, timeout)
 
   it("exits with 0 when everything held", () => {
     expect(outcome).toMatchObject({ code: 0, stderr: "" })
     expect(outcome.stdout).toContain("Everything held")
-    expect(lines(outcome, "ok")).toHaveLength(5)
+    expect(lines(outcome, "ok")).toHaveLength(8)
     expect(lines(outcome, "LEFT")).toEqual([])
   })
 
@@ -38,6 +41,35 @@ describe("the tour", () => {
     expect(outcome.stdout).toMatch(/ {3}keeper +\d+ {2}█+/)
   })
 
+  it("shows how an application starts, recovers from each crash, and ends", () => {
+    const parts = outcome.stdout.split(/^\d\. /m)
+    const [start = "", server = "", worker = "", store = "", stop = ""] = parts.slice(5)
+    const factors = /GET \/1 +600851475143 = 71 \* 839 \* 1471 \* 6857\n/
+
+    expect(start).toMatch(
+      /store +started.*\n.* store +ready(.*\n)+.*migrate +done(.*\n)+.*web +ready\n.*monitor +ready/
+    )
+    expect(start).toMatch(factors)
+
+    expect(server).toMatch(
+      /web +was killed by SIGKILL\n(.*\n)*.*web +starts again in 0\.1 s\n(.*\n)*.*web +ready\n.*monitor +ready/
+    )
+    expect(server).toMatch(factors)
+
+    expect(worker.match(/worker-\d +exited with code 1\n/g)).toHaveLength(3)
+    expect(worker.match(/starts again in .*/g)).toEqual([0.1, 0.2, 0.4].map((delay) => `starts again in ${delay} s`))
+    expect(worker).toMatch(/GET \/2 +0: given up, after it has ended 3 workers\n/)
+
+    expect(store).toMatch(/store +was killed by SIGKILL\n/)
+    for (const child of ["web", "worker-1", "worker-2", "monitor"]) {
+      expect(store).toMatch(new RegExp(`${child} +is told to end\n(.*\n)*.*${child} +ready\n`))
+    }
+    expect(store).toMatch(factors)
+
+    const order = Array.from(stop.matchAll(/(\S+) +is told to end/g), ([, child]) => child)
+    expect(order).toEqual(["monitor", "worker-2", "worker-1", "web", "store"])
+  })
+
   it("writes plain lines of at most 80 columns where there is no terminal", () => {
     expect(outcome.stdout).not.toContain("\x1b")
     expect(outcome.stdout.split("\n").filter((line) => line.length > 80)).toEqual([])
@@ -48,17 +80,21 @@ describe("the tour", () => {
   })
 })
 
-it("fails where something is left, names it, and ends it", async () => {
-  // Without the keeper the daemon survives its scope, and everything its owner.
-  const outcome = await run("main.ts", ["--portable"])
-  expect(outcome.code).toBe(1)
-  expect(outcome.stdout).toContain("It did not hold")
-  expect(outcome.stdout).not.toContain("Everything held")
-  const survivors = lines(outcome, "pid ")
-  expect(survivors.some((line) => line.includes("sleep 60"))).toBe(true)
-  expect(survivors.some((line) => line.includes("sh stubborn.sh"))).toBe(true)
-  expect(leftOver()).toEqual([])
-})
+it(
+  "fails where something is left, names it, and ends it",
+  async () => {
+    // Without the keeper the daemon survives its scope, and everything its owner.
+    const outcome = await run("main.ts", ["--portable"])
+    expect(outcome.code).toBe(1)
+    expect(outcome.stdout).toContain("It did not hold")
+    expect(outcome.stdout).not.toContain("Everything held")
+    const survivors = lines(outcome, "pid ")
+    expect(survivors.some((line) => line.includes("sleep 60"))).toBe(true)
+    expect(survivors.some((line) => line.includes("sh stubborn.sh"))).toBe(true)
+    expect(leftOver()).toEqual([])
+  },
+  timeout
+)
 
 it("says what is wrong where it cannot begin", async () => {
   const outcome = await run("main.ts", [], { NURSERY_KEEPER: "/nonexistent" })

@@ -27,7 +27,7 @@ export const run = (
   new Promise((resolve) => {
     const options = {
       env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
-      timeout: 25_000,
+      timeout: 55_000,
       killSignal: "SIGKILL"
     } as const
     const child = execFile(process.execPath, [source(name), ...args], options, (error, stdout, stderr) =>
