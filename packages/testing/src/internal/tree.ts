@@ -77,6 +77,10 @@ export class Tree implements Ticket {
     return this.#strays.has(process)
   }
 
+  get isOver(): boolean {
+    return this.#state === "over"
+  }
+
   get isCanceled(): boolean {
     return this.#canceled
   }
@@ -143,7 +147,6 @@ export class Tree implements Ticket {
   abandon(): void {
     if (this.#state === "over") return
     if (this.#released || this.#state === "asked") this.lost(Failures.closed)
-    for (const process of Array.from(this.#members)) process.setUnkillable(false)
     this.#kill()
   }
 

@@ -134,6 +134,7 @@ export class World implements Backend {
   /** The simulation is over, whatever time it is in it: nobody might ever move its clock again. */
   dispose(done: () => void): void {
     this.#isDisposed = true
+    for (const process of this.alive) process.setUnkillable(false)
     for (const tree of Array.from(this.#trees)) tree.abandon()
     this.#endStrays()
     this.later(done)
@@ -180,9 +181,11 @@ export class World implements Backend {
     })
   )
 
-  /** Returns what forgets it. */
+  /** Never before the caller has returned. Returns what forgets it. */
   after(milliseconds: number, f: () => void): () => void {
-    const fiber = Effect.runForkWith(this.#context)(Effect.andThen(Effect.sleep(milliseconds), Effect.sync(f)))
+    // A sleep of no time may be none at all.
+    const wait = milliseconds > 0 ? Effect.sleep(milliseconds) : Effect.yieldNow
+    const fiber = Effect.runForkWith(this.#context)(Effect.andThen(wait, Effect.sync(f)))
     return () => fiber.interruptUnsafe()
   }
 
@@ -224,10 +227,9 @@ export class World implements Backend {
   }
 
   #start(tree: Tree): void {
-    if (this.#isDisposed) {
-      tree.lost(Failures.closed)
-      return
-    }
+    if (this.#isDisposed) tree.lost(Failures.closed)
+    // It may have been lost before it was there.
+    if (tree.isOver) return
     if (tree.isCanceled) {
       tree.failed(Failures.failureOf(tree.request, Failures.notFound))
       return
