@@ -5,6 +5,7 @@ import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { activity } from "../harness/activity.ts"
 import { type Arena, withArena } from "../harness/arena.ts"
 import { Feed, now, variable } from "../harness/feed.ts"
 import {
@@ -25,6 +26,8 @@ const patience = 120_000
 class Crowd {
   /** By what was done and how many there were: milliseconds that the event loop stopped. */
   readonly stops = new Map<string, Array<number>>()
+  /** By how many there were: microseconds of processor time of the program for each that was started anew. */
+  readonly cpu = new Map<number, Array<number>>()
   readonly #arena: Arena
   readonly #feed: Feed
   readonly #worker: Worker
@@ -45,9 +48,12 @@ class Crowd {
       return arrived
     })
     const took = await this.#watched(count, "restarting", async () => {
+      const before = activity([this.#worker.pid]).cpu
       const begin = now()
       for (const { pid } of first) process.kill(pid, "SIGKILL")
       const second = await this.#feed.next(count, patience)
+      const cpu = activity([this.#worker.pid]).cpu - before
+      this.cpu.set(count, [...(this.cpu.get(count) ?? []), (cpu * 1000) / count])
       return Math.max(...second.map(({ at }) => at)) - begin
     })
     await this.#watched(count, "closing", () => this.#worker.round("letGo"))
@@ -132,7 +138,19 @@ const measure = async (
       row(`a program beside it that does nothing, ${show(most)}`, `${what}, bystander ${most}`)
     ]
   })
-  return [each, stops("starting"), stops("restarting"), stops("closing")]
+  const cpu: Measurement = {
+    id: "P10",
+    work: "processor time of the Node program for each of these restarts, all of its threads",
+    unit: "µs",
+    note: undefined,
+    rows: sizes.map((count) => ({
+      who: `${contestant.who}, ${show(count)}`,
+      ours: count === most,
+      goal: undefined,
+      figures: (crowd.cpu.get(count) ?? []).slice(1)
+    }))
+  }
+  return [each, cpu, stops("starting"), stops("restarting"), stops("closing")]
 }
 
 export const crowd = (context: Context): Promise<ReadonlyArray<Measurement>> =>

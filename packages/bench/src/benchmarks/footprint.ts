@@ -13,9 +13,13 @@ interface Footprint {
   /** Kilobytes of proportional set size, of the supervisor's own process and of its helpers. */
   readonly itself: number
   readonly helpers: number
+  /** The same together, before anybody was asked to collect garbage. */
+  readonly fresh: number
   /** Kilobytes of the kernel's tables, of the whole machine. */
   readonly kernel: number
 }
+
+const sum = (values: ReadonlyArray<number>): number => values.reduce((total, value) => total + value, 0)
 
 const measure = async (
   context: Context,
@@ -26,13 +30,15 @@ const measure = async (
   const stage = new Stage(arena, supervisor, context.native.service.static, services)
   const before = Memory.kernel()
   const running = await stage.start()
-  await running.collect()
   const kernel = Memory.kernel() - before
-  const [itself = 0, ...helpers] = running.processes().helpers.map(Memory.proportional)
+  const pids = running.processes().helpers
+  const fresh = sum(pids.map(Memory.proportional))
+  await running.collect()
+  const [itself = 0, ...helpers] = pids.map(Memory.proportional)
   await running.end()
   stage.close()
   if (itself === 0 || helpers.includes(0)) throw new Error("the memory of helpers can be read by root only")
-  return { itself, helpers: helpers.reduce((sum, kilobytes) => sum + kilobytes, 0), kernel }
+  return { itself, helpers: sum(helpers), fresh, kernel }
 }
 
 export const footprint = (context: Context): Promise<ReadonlyArray<Measurement>> =>
@@ -53,7 +59,7 @@ export const footprint = (context: Context): Promise<ReadonlyArray<Measurement>>
       id,
       work: `memory for each service, without its own, ${from}, proportional set size`,
       unit,
-      note: `Nursery's and OTP's after a garbage collection`,
+      note: "Nursery's and OTP's after a garbage collection",
       rounds: quick ? 1 : Math.min(context.size.rounds, 3),
       contenders: supervisors.map((supervisor) => ({
         who: supervisor.who,
@@ -63,9 +69,10 @@ export const footprint = (context: Context): Promise<ReadonlyArray<Measurement>>
           const few = await measure(context, arena, supervisor, low)
           const many = await measure(context, arena, supervisor, high)
           const slope = (part: keyof Footprint) => (many[part] - few[part]) / (high - low)
-          const slopeOf = { itself: slope("itself"), helpers: slope("helpers"), kernel: slope("kernel") }
-          slopes.set(supervisor.who, [...(slopes.get(supervisor.who) ?? []), slopeOf])
-          return slopeOf.itself + slopeOf.helpers
+          const [itself, helpers, fresh, kernel] = [slope("itself"), slope("helpers"), slope("fresh"), slope("kernel")]
+          const known = slopes.get(supervisor.who) ?? []
+          slopes.set(supervisor.who, [...known, { itself, helpers, fresh, kernel }])
+          return itself + helpers
         }
       }))
     })
@@ -79,6 +86,12 @@ export const footprint = (context: Context): Promise<ReadonlyArray<Measurement>>
     return [
       together,
       { ...together, work: "of that, the supervisor's own process", note: undefined, rows: rowsOf("itself") },
+      {
+        ...together,
+        work: "the same right after the start, with all garbage and what is kept for new objects",
+        note: undefined,
+        rows: rowsOf("fresh")
+      },
       {
         ...together,
         work: `kernel memory (slab, stacks, page tables) for each service, ${from}`,

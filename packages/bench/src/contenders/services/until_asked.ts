@@ -19,7 +19,8 @@ export const untilAsked = <E>(effect: Effect.Effect<unknown, E>): void => {
   // For who measures memory: a line asks for a garbage collection, a line answers.
   if (globalThis.gc === undefined) return
   process.stdin.on("data", () => {
-    globalThis.gc?.()
+    // Including the room that V8 keeps for new objects, which depends on how many there were and not on what is still there.
+    globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" })
     process.stdout.write("collected\n")
   })
 }
