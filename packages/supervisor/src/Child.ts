@@ -125,19 +125,34 @@ export type AfterOf<T> = T extends { readonly [id]: { readonly _After: Types.Cov
   : never
 
 /**
- * What a child takes of those that it starts after: pairs of name and type.
+ * What a child takes of those that it starts after.
  *
  * @category utility types
  */
 export type NeedsOf<T> = T extends { readonly [id]: { readonly _Needs: Types.Covariant<infer N> } } ? N : never
 
 /**
- * Name and type of what a child provides, as those that start after it need it. Of a name alone nothing is needed.
+ * What a child takes of another one that it starts after.
+ *
+ * @category models
+ */
+export interface Need<out Name extends string = string, out Provides = unknown> {
+  readonly name: Name
+  readonly provides: Provides
+}
+
+/**
+ * What is taken of a child that is given by value. Of a name nothing is.
  *
  * @category utility types
  */
-// Names and types only: a child that kept the whole types of others would grow with each one in a row.
-export type NeedOf<T> = T extends Any ? readonly [name: T["name"], provided: ProvidedBy<T>] : never
+// Name and type only, and taken apart here: a child whose type holds on to those before it makes a row of them too deep for the compiler.
+export type NeedOf<T> = T extends {
+  readonly name: infer Name extends string
+  readonly [id]: { readonly _Provides: Types.Covariant<infer Provides> }
+}
+  ? Need<Name, Provides>
+  : never
 
 /**
  * What those that a child starts after provide, by name. What is given by name only is of unknown type.
@@ -271,6 +286,9 @@ export interface ProcessOptions<
     | undefined
 }
 
+/** A command, of type `C`. As a constraint of `C` the type of all commands would be what `Command.make` is inferred from. */
+type CommandOf<C> = C & Command.Command
+
 /** What spawning a command needs, and what its Streams fail with. */
 type CommandServices<C> =
   C extends Command.Command<infer In, infer Out, infer Err, infer Fds> ? Stdio.Requirements<In, Out, Err, Fds> : never
@@ -284,7 +302,7 @@ type CommandError<C> =
  */
 export const process = <
   const Name extends string,
-  C extends Command.Command,
+  C,
   CommandE = never,
   CommandR = never,
   const After extends Dependencies = [],
@@ -302,15 +320,21 @@ export const process = <
   AE = never,
   AR = never,
   ReloadE = never,
-  ReloadR = never
+  ReloadR = never,
+  // Never inferred: a parameter of its own, because `NoInfer` does not reach into a conditional type.
+  StreamE = CommandError<C>
 >(
   name: Name,
-  command: C | ((provided: Provided<After[number] | Requires[number]>) => C | Effect.Effect<C, CommandE, CommandR>),
+  command:
+    | CommandOf<C>
+    | ((
+        provided: Provided<After[number] | Requires[number]>
+      ) => CommandOf<C> | Effect.Effect<CommandOf<C>, CommandE, CommandR>),
   options?: ProcessOptions<
     After,
     Requires,
     P,
-    CommandE | CommandError<C>,
+    CommandE | StreamE,
     ReadyE,
     ReadyR,
     LivenessR,
@@ -329,7 +353,7 @@ export const process = <
   Name,
   P,
   ProcessExit,
-  ProcessFailure | CommandE | CommandError<C> | ReadyE | RestartE | DecideE | BE | AE,
+  ProcessFailure | CommandE | StreamE | ReadyE | RestartE | DecideE | BE | AE,
   | Nursery.Nursery
   | Exclude<CommandR | CommandServices<C> | ReadyR | LivenessR, Scope.Scope>
   | RestartR

@@ -4,7 +4,7 @@
  *
  * @internal
  */
-import type { AfterOf, Any, NeedOf, NeedsOf } from "../Child.ts"
+import type { AfterOf, Any, Need, NeedOf, NeedsOf } from "../Child.ts"
 
 /** Walks the children in their order. `Before`: names so far. `Has`: what they provide. */
 export type Check<
@@ -35,14 +35,12 @@ type Literal<Name extends string> = string extends Name ? never : Name
 type Unknown<Child, Before extends string> = Exclude<Literal<AfterOf<Child>>, Before>
 
 /** The needs that no earlier child fulfils. One of a name that is known only when the program runs is taken to. */
-type Unmet<Needs, Has> = Needs extends readonly [infer Name, infer Provided]
-  ? [Extract<Has, readonly [Name, Provided]>] extends [never]
-    ? [Extract<Has, readonly [string, unknown]>] extends [never]
-      ? Needs
-      : string extends NameIn<Has> | Name
-        ? never
-        : Needs
+type Unmet<Needs, Has> = Needs extends Need
+  ? [Extract<Has, Needs>] extends [never]
+    ? string extends NameIn<Has> | Needs["name"]
+      ? never
+      : Needs
     : never
   : never
 
-type NameIn<Need> = Need extends readonly [infer Name extends string, unknown] ? Name : never
+type NameIn<N> = N extends Need ? N["name"] : never
