@@ -168,10 +168,10 @@ export class Tree implements Ticket {
     const before = this.#stopping
     this.#stopping = policy
     const hasExited = this.#leader?.isAlive !== true
-    this.#endWithin(hasExited && isShorter(policy.linger, policy.grace) ? policy.linger : policy.grace)
     // The same signal again would be read as impatience.
     const isNew = before === undefined || policy.signal !== before.signal || ranks[policy.reach] > ranks[before.reach]
     if (isNew) this.#sendStop(this.#reached(hasExited ? "tree" : policy.reach), policy.signal)
+    this.#endWithin(hasExited && isShorter(policy.linger, policy.grace) ? policy.linger : policy.grace)
   }
 
   signal(signal: number, reach: Reach, done: (errno: number) => void): void {
@@ -221,15 +221,15 @@ export class Tree implements Ticket {
       this.#sendStop(this.#reached("group"), this.request.stop.signal || Signals.SIGKILL)
     }
     if (policy === undefined || this.#isKilling) return
+    if (policy.reach !== "tree") {
+      const group = new Set(policy.reach === "group" ? this.#reached("group") : [])
+      // To those who have not had it yet.
+      this.#sendStop(
+        this.#reached("tree").filter((process) => !group.has(process)),
+        policy.signal
+      )
+    }
     this.#endWithin(policy.linger)
-    if (policy.reach === "tree") return
-    const rest = this.#reached("tree")
-    const group = new Set(policy.reach === "group" ? this.#reached("group") : [])
-    // To those who have not had it yet.
-    this.#sendStop(
-      rest.filter((process) => !group.has(process)),
-      policy.signal
-    )
   }
 
   #reached(reach: Reach): ReadonlyArray<SimulatedProcess> {
@@ -249,7 +249,8 @@ export class Tree implements Ticket {
   }
 
   #endWithin(milliseconds: number | undefined): void {
-    if (milliseconds === undefined) return
+    // Most processes have ended of the signal already.
+    if (milliseconds === undefined || this.#state === "over") return
     const end = this.world.now() + milliseconds
     if (!isShorter(end, this.#graceEnd)) return
     this.#graceEnd = end
