@@ -28,21 +28,22 @@ export const happens = <E extends SupervisorEvent>(
     )
   )
 
-/** Waits until a child has stood so in the given life, or in any. */
-export const stands = (
-  running: Observable,
-  child: string,
-  status: Status,
-  incarnation?: number
-): Effect.Effect<Event<"Changed">> =>
-  happens(
-    running,
-    (event): event is Event<"Changed"> =>
-      event._tag === "Changed" &&
-      event.child === child &&
-      event.status === status &&
-      (incarnation === undefined || event.incarnation === incarnation)
-  )
+/** Waits until a child stands so in the given life, or has done so lately; without one in any life. */
+export const stands = (running: Observable, child: string, status: Status, incarnation?: number): Effect.Effect<void> =>
+  Effect.flatMap(running.snapshot, (snapshot) => {
+    const isMeant = (other: { readonly status: Status; readonly incarnation: number }): boolean =>
+      other.status === status && (incarnation === undefined || other.incarnation === incarnation)
+    // Events are kept for a while only.
+    if (allIn(snapshot).some((other) => other.name === child && isMeant(other))) return Effect.void
+    const changed = happens(
+      running,
+      (event): event is Event<"Changed"> => event._tag === "Changed" && event.child === child && isMeant(event)
+    )
+    return Effect.asVoid(changed)
+  })
+
+const allIn = ({ children }: Snapshot): ReadonlyArray<ChildSnapshot> =>
+  children.flatMap((child) => [child, ...(child.tree === undefined ? [] : allIn(child.tree))])
 
 /** Waits until the process of a child runs in the given life. */
 export const isSpawned = (running: Observable, child: string, incarnation: number): Effect.Effect<Event<"Spawned">> =>
