@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { expect } from "@effect/vitest"
-import { Command } from "@nursery/process"
+import { Command, Process } from "@nursery/process"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,11 +11,13 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { NotReady } from "../../src/ChildError.ts"
 import * as Ready from "../../src/Ready.ts"
-import { check, folder, freePort, inNursery, observe, sockets, start } from "./setup.ts"
+import { because, check, folder, freePort, inNursery, needs, observe, sockets, start } from "./setup.ts"
 import { told } from "./told.ts"
 
 const patient: Ready.PollOptions = { schedule: Schedule.spaced("5 millis") }
 const once: Ready.PollOptions = { schedule: Schedule.recurs(0) }
+
+const openssl = needs("openssl")
 
 const reasonOf = (error: NotReady) => error.reason._tag
 
@@ -157,8 +159,9 @@ inNursery("a server", (it) => {
       yield* server.tell("hang")
       yield* server.tell("listen")
       const url = `http://127.0.0.1:${port}`
-      yield* check(Ready.tcp(port), server)
       const before = sockets()
+      yield* check(Ready.tcp(port), server)
+      expect(sockets()).toEqual(before)
       const checking = yield* Effect.forkChild(check(Ready.http(url), server))
       yield* server.says("request")
       expect(sockets()).not.toEqual(before)
@@ -189,5 +192,28 @@ inNursery("a server", (it) => {
     })
   )
 })
+
+inNursery(`a server with TLS${because(openssl.problem)}`, (it) => {
+  it.effect.skipIf(openssl.problem !== undefined)("is ready once its certificate is valid, or need not be", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder()
+      const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", "key", "-out", "cert"]
+      yield* Process.run(Command.make(openssl.path, args, { cwd: dir }))
+      const port = yield* freePort
+      const server = yield* start(Command.make(process.execPath, ["-e", secure, String(port)], { cwd: dir }))
+      yield* check(Ready.tcp(port), server)
+      const url = `https://127.0.0.1:${port}`
+      const error = yield* Effect.flip(check(Ready.http(url, once), server))
+      expect(error.reason).toMatchObject({ _tag: "ReadyTimeout", problem: expect.stringContaining("self-signed") })
+      yield* check(Ready.http({ url, rejectUnauthorized: false }), server)
+      const stranger = yield* start(Command.make("sleep", ["1000"]))
+      expect(reasonOf(yield* Effect.flip(check(Ready.http(url), stranger)))).toBe("ReadyStranger")
+    })
+  )
+})
+
+const secure = `
+  const [key, cert] = ["key", "cert"].map((name) => require("node:fs").readFileSync(name))
+  require("node:https").createServer({ key, cert }, (_, response) => response.end()).listen(process.argv[1], "127.0.0.1")`
 
 const talker = `require("node:net").createServer((socket) => socket.end("220 here\\n")).listen(process.argv[1], "127.0.0.1")`

@@ -1,11 +1,12 @@
 /** Who answers: the child, or somebody else. */
+import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { expect, layer } from "@effect/vitest"
-import { Command, Nursery, type Process } from "@nursery/process"
+import { Command, Nursery, Process } from "@nursery/process"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Ready from "../../src/Ready.ts"
-import { check, folder, freePort, inNursery, listen, observe, start } from "./setup.ts"
+import { because, check, folder, freePort, inNursery, listen, observe, start } from "./setup.ts"
 import { told } from "./told.ts"
 
 const once: Ready.PollOptions = { schedule: Schedule.recurs(0) }
@@ -109,6 +110,28 @@ inNursery("ready from a stranger", (it) => {
 })
 
 const relative = `mkdir real && ln -s real link && exec "$1" -e 'require("node:net").createServer().listen(process.cwd() + "/real/socket")'`
+
+const ordinary = join(import.meta.dirname, "programs/ordinary.ts")
+const asOrdinary = ["--reuid", "12345", "--regid", "12345", "--clear-groups", process.execPath]
+
+const whyNoOrdinary = (): string | undefined => {
+  if (process.getuid?.() !== 0) return "only root can become another user"
+  const read = ["-e", "require('node:fs').accessSync(process.argv[1], 4)", ordinary]
+  const { status } = spawnSync("setpriv", [...asOrdinary, ...read])
+  return status === 0 ? undefined : "an ordinary user cannot run Node, or read this checkout"
+}
+const noOrdinary = whyNoOrdinary()
+
+inNursery(`for an ordinary user${because(noOrdinary)}`, (it) => {
+  it.effect.skipIf(noOrdinary !== undefined)("a stranger may be hidden, and so may the child", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      yield* listen({ port })
+      const verdicts = yield* Process.string(Command.make("setpriv", [...asOrdinary, ordinary, String(port)]))
+      expect(JSON.parse(verdicts)).toEqual({ own: { _tag: "Stranger" }, parent: { _tag: "Unknown" } })
+    })
+  )
+})
 
 layer(Nursery.layerPortable, { excludeTestServices: true })("without a keeper", (it) => {
   it.effect(

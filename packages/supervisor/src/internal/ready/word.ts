@@ -36,9 +36,9 @@ export const logged = (
   of: "stdout" | "stderr" | "both",
   running: Running
 ): Effect.Effect<RegExpExecArray> => {
-  // With one of these two flags a pattern goes on where it matched last.
-  const single = new RegExp(pattern, pattern.flags.replace(/[gy]/g, ""))
-  return first(running.lines(of), (line) => single.exec(line) ?? undefined)
+  // A pattern with the flag g or y remembers where it matched last: this one is ours alone.
+  const own = new RegExp(pattern)
+  return first(running.lines(of), (line) => own.exec(line) ?? undefined)
 }
 
 const newline = 10
