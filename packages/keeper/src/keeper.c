@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "ledger.h"
+#include "notify.h"
 #include "system.h"
 
 /* How often reapers are looked after while the last of them end. */
@@ -50,7 +51,7 @@ struct process *process_new(uint32_t id) {
     keeper->free_process = process_at(record)->next;
   }
   struct process *process = process_at(record);
-  *process = (struct process){.slot = -1, .previous = NO_RECORD, .next = keeper->free_process};
+  *process = (struct process){.slot = -1, .notify = -1, .previous = NO_RECORD, .next = keeper->free_process};
   if (!map_set(&keeper->process_by_id, id, record)) {
     keeper->free_process = record;
     return NULL;
@@ -65,6 +66,7 @@ const struct lent_fd *lent_to(const struct process *process) { return process->m
 
 void process_remove(struct process *process) {
   pending_forget(process->id);
+  notify_close(process);
   set_deadline(process, 0);
   for (uint32_t i = 0; i < process->lent_count; i++) close(lent_to(process)[i].descriptor);
   free(process->many);
@@ -125,7 +127,9 @@ static bool open_channels(void) {
   sigaddset(&signals, SIGCHLD);
   keeper->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   keeper->poll = epoll_create1(EPOLL_CLOEXEC);
-  return keeper->signals >= 0 && keeper->poll >= 0 && keeper->event_writer >= 0 && keeper->jobs[1] >= 0 && keeper->group_jobs[1] >= 0;
+  keeper->notify_poll = epoll_create1(EPOLL_CLOEXEC);
+  if (keeper->signals < 0 || keeper->poll < 0 || keeper->notify_poll < 0) return false;
+  return keeper->event_writer >= 0 && keeper->jobs[1] >= 0 && keeper->group_jobs[1] >= 0;
 }
 
 static bool set_up(pid_t guard, pid_t owner) {
@@ -185,6 +189,8 @@ static void dispatch(const struct epoll_event *event) {
     struct signalfd_siginfo info[8];
     while (read(keeper->signals, info, sizeof info) > 0) continue;
     pool_reap();
+  } else if (descriptor == keeper->notify_poll) {
+    notify_ready();
   } else {
     objects_ready(descriptor);
   }
@@ -231,6 +237,7 @@ int run_keeper(void *argument) {
     if (keeper->adopting) pool_adopt();
     send_waiting_jobs();
     owner_write();
+    notify_settle();
     if (keeper->closing && keeper->process_count == 0 && !keeper->adopting) finish(now);
     else if (wants_reaper()) keeper->fork_failed = !pool_grow();
   }

@@ -7,6 +7,7 @@
  *   pool.c      reapers: forking, events, death
  *   stop.c      stop policies and deadlines
  *   objects.c   pipes and sockets that are held for the owner
+ *   notify.c    messages of children, sd_notify(3)
  */
 #ifndef NURSERY_KEEPER_H
 #define NURSERY_KEEPER_H
@@ -44,6 +45,7 @@ struct process {
   bool send_again;  /* a command has to wait until the one before it has been taken */
   bool waits;       /* its job has not been sent yet */
   uint8_t hurried;  /* how often its start was found to be late */
+  int notify;       /* the socket of its messages, -1: none */
   struct stop_policy policy;  /* from the spawn */
   struct stop_policy current; /* of the stop that runs */
   int64_t deadline;  /* milliseconds of the monotonic clock, 0: none */
@@ -62,6 +64,10 @@ struct pending {
 };
 
 #define PENDING_MAX 4096
+
+/* An owner that does not read gets no more of its requests read: what is kept for it is bounded by what it has started. */
+#define OUTPUT_MAX ((size_t)4 << 20)
+
 #define GUESTS_MAX 64
 #define SECRET_SIZE 16
 #define GREETING_SIZE (SECRET_SIZE + sizeof(uint32_t))
@@ -72,6 +78,14 @@ struct guest {
   uint32_t length;
   char greeting[GREETING_SIZE];
 };
+
+/* A descriptor that is closed when so much has been sent to the owner. */
+struct barrier {
+  int descriptor;
+  uint64_t position;
+};
+
+#define BARRIERS_MAX 64
 
 struct owner_state {
   int umask;
@@ -123,6 +137,11 @@ struct keeper {
   struct guest guests[GUESTS_MAX];
   int guest_count;
   uint32_t free_slot;
+  int notify_poll; /* an epoll of its own for all sockets of messages, so that one call pauses them all */
+  bool notify_watched;
+  struct barrier barriers[BARRIERS_MAX]; /* in the order of their positions */
+  int barrier_count;
+  uint64_t output_sent; /* bytes, in all */
 };
 
 /*

@@ -13,18 +13,20 @@
 
 #define READ_SIZE (64u << 10)
 
-/* An owner that does not read gets no more of its requests read: what is kept for it is bounded by what it has started. */
-#define OUTPUT_MAX (4u << 20)
-
 static void watch_socket(void) {
   uint32_t events = keeper->reading ? EPOLLIN : 0;
   if (queue_length(&keeper->output) > 0) events |= EPOLLOUT;
   watch(keeper->socket, events);
 }
 
+static void forget_output(size_t size) {
+  queue_consume(&keeper->output, size);
+  keeper->output_sent += size;
+}
+
 void owner_write(void) {
   if (keeper->socket < 0) {
-    queue_consume(&keeper->output, queue_length(&keeper->output));
+    forget_output(queue_length(&keeper->output));
     return;
   }
   if (keeper->speechless) {
@@ -40,7 +42,7 @@ void owner_write(void) {
       return;
     }
     if (sent < 0) break;
-    queue_consume(&keeper->output, (size_t)sent);
+    forget_output((size_t)sent);
   }
   bool wait = queue_length(&keeper->output) > 0, read = queue_length(&keeper->output) < OUTPUT_MAX;
   if (wait == keeper->write_waits && read == keeper->reading) return;

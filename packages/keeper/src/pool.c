@@ -10,6 +10,7 @@
 
 #include "keeper.h"
 #include "ledger.h"
+#include "notify.h"
 #include "reaper.h"
 #include "system.h"
 #include "walk.h"
@@ -175,6 +176,7 @@ static void started(const struct event *event) {
   for (uint32_t i = 0; i < process->lent_count; i++) lend(lent_to(process)[i].descriptor);
   process->lent_count = 0;
   process->told = true;
+  notify_begin(process);
 }
 
 /* Nothing of a tree is left. What the owner never heard of is a spawn that failed. */
@@ -183,6 +185,7 @@ static void ended(struct process *process, const struct event *event) {
     fail_spawn(process, STEP_HELPER, ECANCELED, -1);
     return;
   }
+  notify_catch_up(process);
   struct ended payload = {event->exited.time, event->collected};
   if (event->kind == EVENT_ENDED) reply(REPLY_ENDED, process->id, &payload, sizeof payload);
   process_remove(process);
@@ -191,8 +194,11 @@ static void ended(struct process *process, const struct event *event) {
 static void exited(const struct event *event) {
   struct process *process = process_find(event->process);
   if (process == NULL) return;
-  if (process->told) reply(REPLY_EXITED, process->id, &event->exited, sizeof event->exited);
   process->exited = true;
+  if (process->told) {
+    notify_catch_up(process);
+    reply(REPLY_EXITED, process->id, &event->exited, sizeof event->exited);
+  }
   if (event->exited.ended) ended(process, event);
   else leader_ended_in_stop(process);
 }
@@ -257,7 +263,10 @@ void pool_retire(void) {
 void lose(struct process *process, pid_t reaper) {
   keeper->adopting = true;
   uint32_t pid = (uint32_t)reaper;
-  if (process->told) reply(REPLY_LOST, process->id, &pid, sizeof pid);
+  if (process->told) {
+    notify_catch_up(process);
+    reply(REPLY_LOST, process->id, &pid, sizeof pid);
+  }
   pending_forget(process->id);
   process->state = STATE_ADOPTED;
   process->slot = -1;

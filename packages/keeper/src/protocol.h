@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define PROTOCOL_MAGIC 0x5953524eu /* "NRSY" */
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #define FRAME_MAX (8u << 20) /* bytes of payload; the kernel refuses longer argument lists anyway */
 
 struct frame_header {
@@ -52,7 +52,8 @@ enum reply_type {
   REPLY_LOST = 70,       /* uint32 pid of the reaper that was killed: the status of the leader is not known; ENDED follows */
   REPLY_UNKILLABLE = 71, /* uint32 count of processes left, then up to 16 of their pids */
   REPLY_REFUSED = 72,    /* uint32 errno, then a text: the request was malformed */
-  REPLY_LISTENING = 73   /* 16 bytes of secret, then the name of an abstract unix socket (without its leading NUL) */
+  REPLY_LISTENING = 73,  /* 16 bytes of secret, then the name of an abstract unix socket (without its leading NUL) */
+  REPLY_NOTIFY = 74      /* struct notify, then a text that was sent to the socket of SPAWN_NOTIFY; between STARTED and the end */
 };
 
 struct hello {
@@ -108,7 +109,8 @@ enum spawn_session {
 enum spawn_flag {
   SPAWN_SHELL_FALLBACK = 1,   /* a text file without #! is run by /bin/sh (POSIX execvp) */
   SPAWN_GROUP_ON_FAILURE = 2, /* an exit other than 0 sends the stop signal to what is left of the group, at once */
-  SPAWN_CLEAR_ENVIRONMENT = 4 /* start from an empty environment, not from the last ENVIRONMENT */
+  SPAWN_CLEAR_ENVIRONMENT = 4, /* start from an empty environment, not from the last ENVIRONMENT */
+  SPAWN_NOTIFY = 8 /* NOTIFY_SOCKET names a socket of its own; WATCHDOG_USEC and WATCHDOG_PID of the owner are not inherited */
 };
 
 #define UMASK_OF_OWNER (-1)
@@ -194,6 +196,22 @@ struct exited {
   uint64_t voluntary_switches;
   uint64_t involuntary_switches;
 } __attribute__((packed));
+
+/* A text of `READY=1`, `STATUS=...` and so on, a line each: sd_notify(3). */
+struct notify {
+  uint32_t pid;   /* of the sender, as the kernel says; 0: it is not known here */
+  uint8_t sender; /* enum notify_sender */
+  uint8_t cut;    /* 1: the text was longer than NOTIFY_MAX, and is cut there */
+  uint16_t zero;
+} __attribute__((packed));
+
+enum notify_sender {
+  SENDER_MEMBER = 0,   /* of the tree that the socket was made for */
+  SENDER_STRANGER = 1, /* another process, which has learned the name of the socket */
+  SENDER_GONE = 2      /* it has been collected already, and with it went what it was */
+};
+
+#define NOTIFY_MAX 4096 /* bytes of text */
 
 struct ended {
   uint64_t time;

@@ -13,6 +13,7 @@
 
 #include "keeper.h"
 #include "ledger.h"
+#include "notify.h"
 #include "system.h"
 
 /* Forks in one turn of the loop: a burst of a thousand spawns must not keep the answers to the first ones waiting. */
@@ -91,28 +92,37 @@ static int set_up_fd(struct fd_set_up *set_up, const struct spawn_fd *fd, struct
 
 static size_t name_length(const char *variable) { return strcspn(variable, "="); }
 
+static bool is_same_name(const char *one, const char *other) {
+  size_t length = name_length(one);
+  return length == name_length(other) && memcmp(one, other, length) == 0;
+}
+
 static bool is_changed(const struct spawn_request *request, const char *variable) {
-  size_t length = name_length(variable);
   const char *change = request->changes;
   for (uint32_t i = 0; i < request->head.envc; i++) {
-    if (name_length(change) == length && memcmp(change, variable, length) == 0) return true;
+    if (is_same_name(change, variable)) return true;
     change += strlen(change) + 1;
   }
   return false;
 }
 
+/* `notify`: the variable for its messages, which no other one of that name may precede; NULL: none. */
+static bool is_replaced(const struct spawn_request *request, const char *variable, const char *notify) {
+  return is_changed(request, variable) || (notify != NULL && notify_is_own(variable));
+}
+
 /* The owner's environment without what is changed, then the changes that set something. */
-static bool append_environment(const struct spawn_request *request, uint32_t *count) {
+static bool append_environment(const struct spawn_request *request, const char *notify, uint32_t *count) {
   *count = 0;
   if (!(request->head.flags & SPAWN_CLEAR_ENVIRONMENT)) {
     const char *variable = queue_front(&keeper->environment);
-    if (request->head.envc == 0) {
+    if (request->head.envc == 0 && notify == NULL) {
       *count = keeper->environment_count;
       if (!queue_append(&keeper->job_bytes, variable, queue_length(&keeper->environment))) return false;
     } else {
       for (uint32_t i = 0; i < keeper->environment_count; i++) {
         size_t size = strlen(variable) + 1;
-        if (!is_changed(request, variable)) {
+        if (!is_replaced(request, variable, notify)) {
           if (!queue_append(&keeper->job_bytes, variable, size)) return false;
           (*count)++;
         }
@@ -123,13 +133,15 @@ static bool append_environment(const struct spawn_request *request, uint32_t *co
   const char *change = request->changes;
   for (uint32_t i = 0; i < request->head.envc; i++) {
     size_t size = strlen(change) + 1;
-    if (change[name_length(change)] == '=') {
+    if (change[name_length(change)] == '=' && (notify == NULL || !is_same_name(change, notify))) {
       if (!queue_append(&keeper->job_bytes, change, size)) return false;
       (*count)++;
     }
     change += size;
   }
-  return true;
+  if (notify == NULL) return true;
+  (*count)++;
+  return queue_append(&keeper->job_bytes, notify, strlen(notify) + 1);
 }
 
 static struct job *job_of(void) { return (struct job *)(void *)queue_front(&keeper->job_bytes); }
@@ -146,7 +158,7 @@ static bool append_identity(const struct owner_state *owner) {
   return true;
 }
 
-static bool build_job(uint32_t id, const struct spawn_request *request, const struct job_fd *fds) {
+static bool build_job(uint32_t id, const struct spawn_request *request, const struct job_fd *fds, const char *notify) {
   const struct spawn *head = &request->head;
   const struct owner_state *owner = owner_state();
   struct job job = {
@@ -166,7 +178,7 @@ static bool build_job(uint32_t id, const struct spawn_request *request, const st
   size_t before = queue_length(&keeper->job_bytes);
   uint32_t envc;
   if (!queue_append(&keeper->job_bytes, request->strings, (size_t)(request->changes - request->strings))) return false;
-  if (!append_environment(request, &envc)) return false;
+  if (!append_environment(request, notify, &envc)) return false;
   if (!queue_append(&keeper->job_bytes, request->files, (size_t)(request->end - request->files))) return false;
   job_of()->envc = envc;
   job_of()->string_size = (uint32_t)(queue_length(&keeper->job_bytes) - before);
@@ -404,7 +416,10 @@ void spawn(uint32_t id, const struct spawn_request *request) {
     for (uint32_t i = 0; i < set_up.lent_count; i++) close(set_up.lent[i].descriptor);
     if (error == 0) error = ENOMEM;
   }
-  if (error == 0 && !build_job(id, request, fds)) error = ENOMEM;
+  char variable[NOTIFY_VARIABLE_SIZE];
+  bool notifies = (request->head.flags & SPAWN_NOTIFY) != 0;
+  if (error == 0 && notifies) error = notify_open(process, variable);
+  if (error == 0 && !build_job(id, request, fds, notifies ? variable : NULL)) error = ENOMEM;
   if (error != 0) {
     close_all(set_up.pass, set_up.count);
     fail_spawn(process, STEP_DESCRIPTOR, error, set_up.target);

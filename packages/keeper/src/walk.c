@@ -50,6 +50,12 @@ char state_of(pid_t pid) {
   return state;
 }
 
+pid_t parent_of(pid_t pid) {
+  pid_t parent;
+  char state;
+  return read_stat(pid, &parent, &state) ? parent : -1;
+}
+
 bool kernel_lists_children(void) { return access("/proc/thread-self/children", R_OK) == 0; }
 
 typedef void visit(pid_t pid, void *context);

@@ -40,6 +40,9 @@ struct census walk_below(pid_t parent, pid_t group);
 /* The state letter of /proc/<pid>/stat, 0 when there is no such process. */
 char state_of(pid_t pid);
 
+/* The parent of a process, 0 when that is outside of our namespace, -1 when there is no such process. */
+pid_t parent_of(pid_t pid);
+
 bool kernel_lists_children(void);
 
 #endif

@@ -55,7 +55,7 @@ interface Waiter {
 type Of<T extends F.Answer["type"]> = Extract<F.Answer, { readonly type: T }>
 
 /** Text that arrives in lines, and who waits for one. */
-class Lines {
+export class Lines {
   readonly all: Array<string> = []
   readonly ended: Promise<void>
   #rest = ""
@@ -147,6 +147,11 @@ export class Spawned {
     return this.#family.only(this.id, "unkillable", ["failed"])
   }
 
+  /** The next message of its processes. */
+  notified(): Promise<Of<"notify">> {
+    return this.#family.notified(this.id)
+  }
+
   /** Until nothing of it is left, however that is told. */
   async ended(): Promise<void> {
     const answer = await this.#family.answer(this.id, ["ended", "failed", "exited"])
@@ -196,6 +201,7 @@ export class Family {
   #isClosed = false
   #error: unknown
   #looked = new Map<number, number>()
+  #heard = new Map<number, number>()
   /** From READY. */
   keeper = 0
   guard = 0
@@ -358,6 +364,19 @@ export class Family {
     this.#looked.set(id, this.#of(id).indexOf(answer) + 1)
     if (answer.type !== "done") throw new Error(JSON.stringify(answer))
     return answer.errno
+  }
+
+  /** The next NOTIFY for an id; fails when its process ends instead. */
+  async notified(id: number): Promise<Of<"notify">> {
+    const answer = await this.answer(id, ["notify", "ended", "failed"], this.#heard.get(id) ?? 0)
+    this.#heard.set(id, this.#of(id).indexOf(answer) + 1)
+    if (answer.type !== "notify") throw new Error(JSON.stringify(answer))
+    return answer
+  }
+
+  /** All answers for an id so far. */
+  all(id: number): ReadonlyArray<F.Answer> {
+    return this.#of(id)
   }
 
   /** The owner does this: see `native/init.c`. */

@@ -28,7 +28,8 @@ const calls: ReadonlyArray<readonly [name: string, number: number, errors: Reado
   ["malloc", 11, [ENOMEM]],
   ["dup2", 12, [EMFILE]],
   ["write", 13, [ENOSPC]],
-  ["sigqueue", 14, [EAGAIN]]
+  ["sigqueue", 14, [EAGAIN]],
+  ["socket", 16, [EMFILE]]
 ]
 
 /** The first write is that of a long list of arguments; those of the reapers into their pipe do not fail as long as it is there. */
@@ -81,8 +82,8 @@ const exercise = async (family: Family, level: number): Promise<F.Answer> => {
   const object = family.nextId()
   family.send(F.Request.pipe, object, F.u32(4096))
   const long = "x".repeat(70_000)
-  const words = ["fork", "{", "setsid", "pause", "}", "read", "exit", "0", long]
-  const child = family.probe(words, { level, fds: fds(object) })
+  const words = ["fork", "{", "setsid", "pause", "}", "notify", "READY=1", "read", "exit", "0", long]
+  const child = family.probe(words, { level, fds: fds(object), flags: F.Flag.notify })
   const answer = await family.answer(child.id, ["started", "failed", "lost"])
   family.send(F.Request.drop, object)
   if (answer.type === "started") {

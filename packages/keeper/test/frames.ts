@@ -3,7 +3,7 @@
  */
 
 export const MAGIC = 0x5953524e
-export const VERSION = 1
+export const VERSION = 2
 export const FRAME_MAX = 8 << 20
 export const NO_DEADLINE = 0xffffffff
 
@@ -32,13 +32,14 @@ export const Reply = {
   lost: 70,
   unkillable: 71,
   refused: 72,
-  listening: 73
+  listening: 73,
+  notify: 74
 } as const
 
 export const Reach = { leader: 0, group: 1, tree: 2 } as const
 export const Level = { tree: 0, group: 1, pidNamespace: 2, cgroup: 3 } as const
 export const Session = { new: 0, group: 1, owner: 2 } as const
-export const Flag = { shellFallback: 1, groupOnFailure: 2, clearEnvironment: 4 } as const
+export const Flag = { shellFallback: 1, groupOnFailure: 2, clearEnvironment: 4, notify: 8 } as const
 export const Kind = { null: 0, inherit: 1, pipeIn: 2, pipeOut: 3, file: 4, object: 5 } as const
 export const File = { read: 0, truncate: 1, append: 2 } as const
 export const Step = {
@@ -186,7 +187,16 @@ export type Answer = Told &
     | { readonly type: "unkillable"; readonly count: number; readonly pids: ReadonlyArray<number> }
     | { readonly type: "refused"; readonly errno: number; readonly text: string }
     | { readonly type: "listening"; readonly secret: Buffer; readonly name: string }
+    | {
+        readonly type: "notify"
+        readonly pid: number
+        readonly sender: "member" | "stranger" | "gone"
+        readonly cut: boolean
+        readonly text: string
+      }
   )
+
+const senders = ["member", "stranger", "gone"] as const
 
 const sizes: ReadonlyMap<number, number> = new Map([
   [Reply.ready, 24],
@@ -240,6 +250,11 @@ const payloadOf = (type: number, id: number, at: Buffer): Answer => {
       return { type: "refused", id, errno: word(0), text: at.toString("utf8", 4) }
     case Reply.listening:
       return { type: "listening", id, secret: at.subarray(0, 16), name: at.toString("latin1", 16) }
+    case Reply.notify: {
+      const sender = senders[at.readUInt8(4)]
+      if (sender === undefined || at.readUInt16LE(6) !== 0) throw new Error("a NOTIFY from nobody known")
+      return { type: "notify", id, pid: word(0), sender, cut: at.readUInt8(5) === 1, text: at.toString("latin1", 8) }
+    }
     default:
       throw new Error(`a reply of the unknown type ${type}`)
   }

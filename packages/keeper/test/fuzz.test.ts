@@ -53,6 +53,8 @@ const deeds: ReadonlyArray<ReadonlyArray<string>> = [
   ["exit", "3"],
   ["read"],
   ["raise", "9"],
+  ["notify", "READY=1", "flood", "30", "100", "pass", "3", "STATUS=x"],
+  ["fork", "{", "barrier", "}", "barrier"],
   ["fork", "{", "setsid", "burn", "20", "}"],
   ["ignore", "fork", "{", "burn", "30", "}", "wait"],
   ["repeat", "4", "{", "fork", "{", "exit", "0", "}", "}"]
@@ -72,7 +74,7 @@ const anySpawn = (any: Random): Buffer => {
   return F.spawn({
     argv,
     cwd: oneOf(any, ["", "", "", "", "/", "/no/such"]),
-    flags: any(60) === 0 ? oneOf(any, edges) : any(8),
+    flags: any(60) === 0 ? oneOf(any, edges) : any(16),
     level: any(60) === 0 ? any(256) : any(2),
     session: any(60) === 0 ? any(256) : any(3),
     umask: any(60) === 0 ? oneOf(any, edges) : -1,

@@ -42,7 +42,7 @@ const seeds = (): ReadonlyArray<string> => {
     argv: ["sh", "-c", "true"],
     cwd: "/tmp",
     env: ["A=1", "B"],
-    flags: 7,
+    flags: 15,
     fds: [
       { target: 0, kind: F.Kind.file, value: F.File.read, path: "/dev/null" },
       { target: 1, kind: F.Kind.pipeOut, value: 65536 },

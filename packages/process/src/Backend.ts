@@ -17,6 +17,7 @@ export type {
   Level,
   Observer,
   OpenedFd,
+  RawNotification,
   RawUsage,
   Reach,
   SpawnFailure,

@@ -14,6 +14,7 @@ const guarantees: Backend.Guarantees = {
   graceOutsideEventLoop: false,
   cheapSpawn: false,
   noStrayPid: false,
+  notifications: false,
   limits: []
 }
 

@@ -26,6 +26,10 @@
  *                    `full` when no more can be forked
  *   root             all user ids 0: it has to be a set-user-ID program
  *   attach PID       becomes the debugger of another process, which goes on
+ *   notify TEXT      to the socket that NOTIFY_SOCKET names, where it names one; waits while that is full
+ *   flood N BYTES    so many texts `STATUS=<number>` there, filled up with dots to so many bytes
+ *   pass N TEXT      the same with so many descriptors of one end of a pipe, and waits until the last of them is closed
+ *   barrier          `pass 1 BARRIER=1`
  *   exit CODE
  *   exec PROGRAM ..  with the words that follow
  */
@@ -33,6 +37,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +46,9 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,6 +137,60 @@ static void trace_parent(void) {
   while (waitpid(parent, NULL, __WALL) < 0 && errno == EINTR) continue;
 }
 
+#define PASSED_MAX 253
+
+/* A descriptor is sent so many times. */
+static void send_notification(const char *text, size_t size, int descriptor, int count) {
+  const char *name = getenv("NOTIFY_SOCKET");
+  if (name == NULL) return;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  size_t length = strlen(name);
+  if (length >= sizeof address.sun_path) fail("notify");
+  memcpy(address.sun_path, name, length);
+  if (name[0] == '@') address.sun_path[0] = 0;
+  union {
+    char bytes[CMSG_SPACE(PASSED_MAX * sizeof(int))];
+    struct cmsghdr aligned;
+  } control = {{0}};
+  struct iovec part = {(char *)(uintptr_t)text, size};
+  struct msghdr message = {.msg_name = &address, .msg_iov = &part, .msg_iovlen = 1};
+  message.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+  if (count > 0) {
+    message.msg_control = control.bytes;
+    message.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+    for (int i = 0; i < count; i++) memcpy(CMSG_DATA(rights) + (size_t)i * sizeof(int), &descriptor, sizeof(int));
+  }
+  int from = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (from < 0 || sendmsg(from, &message, MSG_NOSIGNAL) < 0) fail("notify");
+  close(from);
+}
+
+static void pass(int count, const char *text) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) fail("pass");
+  send_notification(text, strlen(text), ends[1], count);
+  close(ends[1]);
+  char byte;
+  while (read(ends[0], &byte, 1) < 0 && errno == EINTR) continue;
+  close(ends[0]);
+}
+
+static void flood(long count, size_t size) {
+  char *text = malloc(size + 32);
+  if (text == NULL) fail("flood");
+  for (long i = 0; i < count; i++) {
+    memset(text, '.', size);
+    int length = snprintf(text, size + 32, "STATUS=%ld", i);
+    if ((size_t)length < size) text[length] = '.';
+    send_notification(text, (size_t)length < size ? size : (size_t)length, -1, 0);
+  }
+  free(text);
+}
+
 static char **closing(char **at) {
   for (int depth = 0; *at != NULL; at++) {
     if (strcmp(*at, "{") == 0) depth++;
@@ -190,6 +252,16 @@ static void run(char **argv, char **at) {
     else if (IS("raise")) raise(atoi(*++at));
     else if (IS("trace")) trace_parent();
     else if (IS("chain")) chain();
+    else if (IS("notify")) {
+      at++;
+      send_notification(*at, strlen(*at), -1, 0);
+    } else if (IS("flood")) {
+      flood(atol(at[1]), (size_t)atol(at[2]));
+      at += 2;
+    } else if (IS("pass")) {
+      pass(atoi(at[1]), at[2]);
+      at += 2;
+    } else if (IS("barrier")) pass(1, "BARRIER=1");
     else if (IS("bomb")) bomb(atol(*++at));
     else if (IS("root")) {
       if (setresuid(0, 0, 0) != 0) fail(word);

@@ -68,7 +68,7 @@ static void has_a_length(void) {
 }
 
 static void has_a_known_type(void) {
-  static const uint16_t unknown[] = {0, 13, 63, REPLY_READY, REPLY_LISTENING, 255, 65535};
+  static const uint16_t unknown[] = {0, 13, 63, REPLY_READY, REPLY_LISTENING, REPLY_NOTIFY, 255, 65535};
   for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
     begin(unknown[i]);
     CHECK(decode() != NULL);
@@ -176,7 +176,7 @@ static void environments(void) {
 }
 
 /* A spawn in order: `cat <file` with one change of the environment. */
-static const struct spawn good = {.flags = 7, .stop = {15, 1, 0, 1, 1}, .umask = -1, .argc = 2, .envc = 1, .filec = 1, .fd_count = 3};
+static const struct spawn good = {.flags = 15, .stop = {15, 1, 0, 1, 1}, .umask = -1, .argc = 2, .envc = 1, .filec = 1, .fd_count = 3};
 static const struct spawn_fd good_fds[] = {{0, FD_FILE, FILE_READ, 0}, {1, FD_PIPE_OUT, 0, 0}, {1 << 20, FD_OBJECT, 5, 1}};
 static const char good_text[] = "cat\0\0/bin\0cat\0-v\0A=1\0/etc/passwd";
 
@@ -213,7 +213,7 @@ static void spawns(void) {
   } while (0)
 
 static void broken_spawns(void) {
-  WITH(head.flags = 8);
+  WITH(head.flags = 16);
   WITH(head.level = 4);
   WITH(head.session = 3);
   WITH(head.zero = 1);

@@ -66,6 +66,8 @@ export interface SpawnRequest {
   readonly shellFallback: boolean
   /** An exit other than 0 sends the stop signal to what is left of the process group, at once. */
   readonly groupOnFailure: boolean
+  /** It gets a socket for sd_notify(3), and its observer what comes there. Asked of those only whose guarantees say `notifications`. */
+  readonly notify?: boolean
 }
 
 /** The raw figures of `wait4`, as the kernel gave them. Times in microseconds, sizes in bytes. */
@@ -79,6 +81,17 @@ export interface RawUsage {
   readonly blockOutput: number
   readonly voluntarySwitches: number
   readonly involuntarySwitches: number
+}
+
+/** What was sent to the socket of sd_notify(3) of one process. */
+export interface RawNotification {
+  /** Of the sender; 0 where the kernel shows none. */
+  readonly pid: number
+  /** Whether the sender was of its tree; `gone`: it has ended, so that nobody can tell. */
+  readonly sender: "member" | "stranger" | "gone"
+  /** The text was longer than 4096 bytes; its end is missing. */
+  readonly cut: boolean
+  readonly text: string
 }
 
 /** The step of a spawn that failed, as `SpawnError.step` names it. */
@@ -109,7 +122,8 @@ export interface OpenedFd {
 /**
  * What happens to a process, in this order: `started` then `exited` then `ended`, each once; or `failed` alone; or `lost` (the
  * helpers died) in place of what had not come yet, followed by `ended` once everything is proven dead. `unkillable` may come
- * between, once. Callbacks are called from the event loop, never from inside a call of `Backend`, and must not throw.
+ * between, once; so may `notified`, any number of times, and before `exited` all that was sent before the exit. Callbacks are
+ * called from the event loop, never from inside a call of `Backend`, and must not throw.
  */
 export interface Observer {
   started(pid: number, helper: number, fds: ReadonlyArray<OpenedFd>): void
@@ -124,6 +138,8 @@ export interface Observer {
   lost(error: KeeperLost): void
   /** SIGKILL has not ended these within the deadline; reaping goes on, `ended` may still come. */
   unkillable(pids: ReadonlyArray<number>): void
+  /** Of a request with `notify`. */
+  notified?(notification: RawNotification): void
 }
 
 /** A process below a running one, with its age in milliseconds. */

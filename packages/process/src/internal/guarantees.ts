@@ -26,6 +26,8 @@ export interface Guarantees {
   readonly cheapSpawn: boolean
   /** No signal can ever reach a process that reuses the pid of a dead child. */
   readonly noStrayPid: boolean
+  /** A process can tell how it is by sd_notify(3): the option `notify` of a command. */
+  readonly notifications: boolean
   /** What does not hold, in words, one promise a line. */
   readonly limits: ReadonlyArray<string>
 }

@@ -26,7 +26,14 @@ onEveryWay("guarantees", (it, way) => {
   it.effect("tells what it lacks, and nothing else", () =>
     Effect.gen(function* () {
       const guarantees = yield* Nursery.guarantees
-      const flags = ["escapees", "ownerDeath", "graceOutsideEventLoop", "cheapSpawn", "noStrayPid"] as const
+      const flags = [
+        "escapees",
+        "ownerDeath",
+        "graceOutsideEventLoop",
+        "cheapSpawn",
+        "noStrayPid",
+        "notifications"
+      ] as const
       const told = [
         ...flags.filter((flag) => !guarantees[flag]),
         ...Object.entries(words).flatMap(([name, pattern]) =>

@@ -21,6 +21,7 @@ export type Promised =
   | "graceOutsideEventLoop"
   | "cheapSpawn"
   | "noStrayPid"
+  | "notifications"
   | "usage"
   | "realTimeSignals"
   | "realPipes"
@@ -47,6 +48,7 @@ export const ways: ReadonlyArray<Way> = [
       "graceOutsideEventLoop",
       "cheapSpawn",
       "noStrayPid",
+      "notifications",
       "usage",
       "realTimeSignals",
       "realPipes",

@@ -67,7 +67,8 @@ const everything: SpawnRequest = {
     { target: 7, kind: "duplex" }
   ],
   shellFallback: true,
-  groupOnFailure: true
+  groupOnFailure: true,
+  notify: true
 }
 
 describe("Encoder", () => {
@@ -79,7 +80,7 @@ describe("Encoder", () => {
     const payload = frame?.payload ?? Buffer.alloc(0)
     const { at } = F.Spawn
     expect(payload.readUInt32LE(at.flags)).toBe(
-      F.SpawnFlag.shellFallback | F.SpawnFlag.groupOnFailure | F.SpawnFlag.clearEnvironment
+      F.SpawnFlag.shellFallback | F.SpawnFlag.groupOnFailure | F.SpawnFlag.clearEnvironment | F.SpawnFlag.notify
     )
     expect(payload[at.level]).toBe(F.Level.group)
     expect(payload[at.session]).toBe(F.Session.owner)

@@ -51,7 +51,8 @@ const enums: Record<string, { readonly prefix: string; readonly values: Readonly
   spawn_flag: { prefix: "SPAWN_", values: F.SpawnFlag },
   fd_kind: { prefix: "FD_", values: F.FdKind },
   fd_file: { prefix: "FILE_", values: F.FdFile },
-  spawn_step: { prefix: "STEP_", values: F.SpawnStep }
+  spawn_step: { prefix: "STEP_", values: F.SpawnStep },
+  notify_sender: { prefix: "SENDER_", values: F.NotifySender }
 }
 
 const structs: Record<string, F.Layout<string>> = {
@@ -66,7 +67,8 @@ const structs: Record<string, F.Layout<string>> = {
   lent_fd: F.LentFd,
   failed: F.Failed,
   exited: F.Exited,
-  ended: F.Ended
+  ended: F.Ended,
+  notify: F.Notify
 }
 
 describe("frames.ts says what protocol.h says", () => {
@@ -95,7 +97,8 @@ describe("frames.ts says what protocol.h says", () => {
   it.each([
     ["PROTOCOL_MAGIC", F.MAGIC],
     ["PROTOCOL_VERSION", F.VERSION],
-    ["NO_DEADLINE", F.NO_DEADLINE]
+    ["NO_DEADLINE", F.NO_DEADLINE],
+    ["NOTIFY_MAX", F.NOTIFY_MAX]
   ])("%s", (name, value) => {
     expect(number(new RegExp(`#define ${name} (\\w+)`).exec(header)?.[1] ?? "")).toBe(value)
   })
@@ -104,6 +107,6 @@ describe("frames.ts says what protocol.h says", () => {
     const [, base = "", shift = ""] = /#define FRAME_MAX \((\d+)u << (\d+)\)/.exec(header) ?? []
     expect(Number(base) << Number(shift)).toBe(F.FRAME_MAX)
     expect(header).toContain(`#define UMASK_OF_OWNER (${F.UMASK_OF_OWNER})`)
-    expect(source).toMatch(new RegExp(`REPLY_LISTENING = 73\\s+/\\* ${F.SECRET_SIZE} bytes of secret`))
+    expect(source).toMatch(new RegExp(`REPLY_LISTENING = 73,?\\s+/\\* ${F.SECRET_SIZE} bytes of secret`))
   })
 })

@@ -11,6 +11,7 @@ import type {
   FdRequest,
   Observer,
   OpenedFd,
+  RawNotification,
   RawUsage,
   SpawnFailure,
   SpawnRequest,
@@ -75,6 +76,7 @@ export type Happening =
   | { readonly _tag: "ended" }
   | { readonly _tag: "lost"; readonly error: KeeperLost }
   | { readonly _tag: "unkillable"; readonly pids: ReadonlyArray<number> }
+  | { readonly _tag: "notified"; readonly notification: RawNotification }
 
 /** Remembers what happened, in order, and lets a test wait for it. */
 export class Recorder implements Observer {
@@ -98,6 +100,9 @@ export class Recorder implements Observer {
   }
   unkillable(pids: ReadonlyArray<number>): void {
     this.#add({ _tag: "unkillable", pids })
+  }
+  notified(notification: RawNotification): void {
+    this.#add({ _tag: "notified", notification })
   }
 
   get tags(): ReadonlyArray<Happening["_tag"]> {

@@ -20,5 +20,6 @@ export const guarantees: Guarantees = {
   graceOutsideEventLoop: false,
   cheapSpawn: true,
   noStrayPid: true,
+  notifications: false,
   limits: ["processes are simulated: no program of this machine runs"]
 }

@@ -43,6 +43,7 @@ const guaranteesWith = (features: number): Guarantees => {
     graceOutsideEventLoop: true,
     cheapSpawn: true,
     noStrayPid: true,
+    notifications: true,
     limits: pidfd
       ? limits
       : [...limits, "pidfd_open does not work here (an old kernel, or seccomp): ending a large tree takes more passes"]

@@ -177,7 +177,8 @@ export class Connection {
       done: (id, errno) => handler.done(id, errno),
       lost: (id, reaper) => handler.lost(id, reaper),
       unkillable: (id, pids) => handler.unkillable(id, pids),
-      listening: (id, secret, name) => handler.listening(id, secret, name)
+      listening: (id, secret, name) => handler.listening(id, secret, name),
+      notify: (id, notification) => handler.notify(id, notification)
     }
   }
 

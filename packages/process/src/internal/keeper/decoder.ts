@@ -6,7 +6,7 @@
  *
  * @internal
  */
-import type { RawUsage, Step } from "../backend.ts"
+import type { RawNotification, RawUsage, Step } from "../backend.ts"
 import * as F from "./frames.ts"
 
 export interface ReadyReply {
@@ -36,6 +36,8 @@ export interface ReplyHandler {
   unkillable(id: number, pids: ReadonlyArray<number>): void
   refused(id: number, errno: number, text: string): void
   listening(id: number, secret: Buffer, name: string): void
+  /** One of its processes, or somebody else, has sent it. */
+  notify(id: number, notification: RawNotification): void
   /** What came is not of this protocol. */
   violation(text: string): void
 }
@@ -49,6 +51,12 @@ const stepNames = new Map<number, Step>([
   [F.SpawnStep.credentials, "credentials"],
   [F.SpawnStep.cwd, "cwd"],
   [F.SpawnStep.exec, "exec"]
+])
+
+const senderNames = new Map<number, RawNotification["sender"]>([
+  [F.NotifySender.member, "member"],
+  [F.NotifySender.stranger, "stranger"],
+  [F.NotifySender.gone, "gone"]
 ])
 
 const noneLent: ReadonlyArray<LentFd> = []
@@ -79,7 +87,7 @@ export class Decoder {
       const size = bytes.readUInt32LE(at + F.FrameHeader.at.size)
       const type = bytes.readUInt16LE(at + F.FrameHeader.at.type)
       // Before waiting for a payload that may never come.
-      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.listening) {
+      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.notify) {
         this.#violation(type, size)
         return
       }
@@ -151,6 +159,8 @@ export class Decoder {
         return true
       case F.Reply.listening:
         return this.#listening(id, bytes, at, size)
+      case F.Reply.notify:
+        return this.#notify(id, bytes, at, size)
       default:
         return false
     }
@@ -236,6 +246,19 @@ export class Decoder {
     const pids: Array<number> = []
     for (let entry = at + 4; entry < at + size; entry += 4) pids.push(bytes.readUInt32LE(entry))
     this.#handler.unkillable(id, pids)
+    return true
+  }
+
+  #notify(id: number, bytes: Buffer, at: number, size: number): boolean {
+    if (size < F.Notify.size || size > F.Notify.size + F.NOTIFY_MAX) return false
+    const sender = senderNames.get(bytes[at + F.Notify.at.sender] ?? -1)
+    if (sender === undefined) return false
+    this.#handler.notify(id, {
+      pid: bytes.readUInt32LE(at + F.Notify.at.pid),
+      sender,
+      cut: bytes[at + F.Notify.at.cut] !== 0,
+      text: bytes.toString("utf8", at + F.Notify.size, at + size)
+    })
     return true
   }
 

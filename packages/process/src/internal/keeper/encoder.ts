@@ -85,7 +85,8 @@ export class Encoder {
       at + F.Spawn.at.flags,
       (request.shellFallback ? F.SpawnFlag.shellFallback : 0) |
         (request.groupOnFailure ? F.SpawnFlag.groupOnFailure : 0) |
-        (request.clearEnv ? F.SpawnFlag.clearEnvironment : 0),
+        (request.clearEnv ? F.SpawnFlag.clearEnvironment : 0) |
+        (request.notify === true ? F.SpawnFlag.notify : 0),
       true
     )
     view.setUint8(at + F.Spawn.at.level, F.Level[request.level])

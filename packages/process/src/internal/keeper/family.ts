@@ -9,7 +9,7 @@
  */
 import { closeSync } from "node:fs"
 import type { KeeperUnavailable } from "../../ProcessError.ts"
-import type { Joined, Observer, OpenedFd, RawUsage, Reach, SpawnRequest, Step } from "../backend.ts"
+import type { Joined, Observer, OpenedFd, RawNotification, RawUsage, Reach, SpawnRequest, Step } from "../backend.ts"
 import { Connection, type ConnectionHandler } from "./connection.ts"
 import type { LentFd, ReadyReply } from "./decoder.ts"
 import type { Encoder, Tuning } from "./encoder.ts"
@@ -279,6 +279,10 @@ export class Family implements ConnectionHandler {
   /** The reaper of a process was killed; the keeper ends what it left. */
   lost(id: number, reaper: number): void {
     this.#tickets.get(id)?.lost(Failures.reaperLost(reaper))
+  }
+
+  notify(id: number, notification: RawNotification): void {
+    this.#tickets.get(id)?.notify(notification)
   }
 
   unkillable(id: number, pids: ReadonlyArray<number>): void {

@@ -9,7 +9,7 @@
  */
 
 export const MAGIC = 0x5953524e
-export const VERSION = 1
+export const VERSION = 2
 /** Bytes of payload. */
 export const FRAME_MAX = 8 << 20
 /** For grace and linger: as long as it takes. */
@@ -41,14 +41,15 @@ export const Reply = {
   lost: 70,
   unkillable: 71,
   refused: 72,
-  listening: 73
+  listening: 73,
+  notify: 74
 } as const
 
 export const Feature = { pidfd: 1, children: 2, realtime: 4 } as const
 export const Reach = { leader: 0, group: 1, tree: 2 } as const
 export const Level = { tree: 0, group: 1, "pid-namespace": 2, cgroup: 3 } as const
 export const Session = { new: 0, group: 1, owner: 2 } as const
-export const SpawnFlag = { shellFallback: 1, groupOnFailure: 2, clearEnvironment: 4 } as const
+export const SpawnFlag = { shellFallback: 1, groupOnFailure: 2, clearEnvironment: 4, notify: 8 } as const
 export const FdKind = { null: 0, inherit: 1, pipeIn: 2, pipeOut: 3, file: 4, object: 5 } as const
 export const FdFile = { read: 0, truncate: 1, append: 2 } as const
 export const SpawnStep = {
@@ -61,6 +62,8 @@ export const SpawnStep = {
   cwd: 6,
   exec: 7
 } as const
+
+export const NotifySender = { member: 0, stranger: 1, gone: 2 } as const
 
 type Field = "u8" | "u16" | "u32" | "i32" | "u64" | Layout<string>
 
@@ -136,6 +139,11 @@ export const Exited = layout({
   voluntarySwitches: "u64",
   involuntarySwitches: "u64"
 })
+
+export const Notify = layout({ pid: "u32", sender: "u8", cut: "u8", zero: "u16" })
+
+/** Bytes of the text of a NOTIFY. */
+export const NOTIFY_MAX = 4096
 
 export const Ended = layout({ time: "u64", collected: "u32" })
 

@@ -9,6 +9,7 @@ import type {
   FdRequest,
   Observer,
   OpenedFd,
+  RawNotification,
   RawUsage,
   Reach,
   SpawnFailure,
@@ -230,6 +231,13 @@ export class KeptProcess implements Ticket {
     else this.#state = "exited"
     this.#observer.exited(status, usage, ended)
     if (ended) this.#observer.ended()
+  }
+
+  /** What was told before a start that is being undone is for nobody. */
+  notify(notification: RawNotification): void {
+    if (this.#state === "running" || this.#state === "exited" || this.#state === "lost") {
+      this.#observer.notified?.(notification)
+    }
   }
 
   ended(): void {
