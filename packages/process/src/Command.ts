@@ -43,6 +43,7 @@ export {
   cwd,
   env,
   fds,
+  notify,
   session,
   shell,
   stderr,
@@ -81,6 +82,7 @@ export interface Command<
   readonly containment: Containment
   readonly umask: number | undefined
   readonly session: Session
+  readonly notify: boolean
 }
 
 /**
@@ -113,6 +115,7 @@ export interface Encoded {
   readonly containment?: Containment
   readonly umask?: number
   readonly session?: Session
+  readonly notify?: boolean
 }
 
 type EncodedInput = "null" | "inherit" | "pipe" | { readonly _tag: "Read"; readonly path: string }

@@ -49,6 +49,30 @@ export interface Descendant {
 }
 
 /**
+ * What somebody has told about a process by sd_notify(3), the protocol by which services of systemd say how they are.
+ */
+export interface Notification {
+  /** Of the sender, or 0 where it is of another pid namespace. A privileged sender may name another one than its own. */
+  readonly pid: number
+  /**
+   * Who it was, by what the kernel says of it:
+   *
+   * - `"member"`: the process, or a descendant of it.
+   * - `"stranger"`: another process, which has learned the name of the socket. It proves nothing.
+   * - `"gone"`: it had ended and been waited for before it could be looked at, as short-lived programs do that do not wait for an
+   *   answer. Only the process and its descendants are told the name of the socket, and that is all that speaks for it.
+   */
+  readonly sender: "member" | "stranger" | "gone"
+  /**
+   * The variables by their names: `READY`, `STATUS`, `MAINPID`, `WATCHDOG` and so on, those included that are not known. Where one comes
+   * twice, the first counts.
+   */
+  readonly fields: { readonly [name: string]: string }
+  /** It was longer than 4096 bytes: what came after them, and the line in which they end, is lost. */
+  readonly truncated: boolean
+}
+
+/**
  * What every process has, whatever its descriptors are connected to. `E` is the failure of the Streams that are its input.
  */
 export interface ProcessBase<out E = never> {
@@ -78,6 +102,15 @@ export interface ProcessBase<out E = never> {
    * Everything alive that descends from the process, parents before their children. Empty on systems without `/proc`.
    */
   readonly descendants: Effect.Effect<ReadonlyArray<Descendant>>
+  /**
+   * What the process and its descendants tell by sd_notify(3); it ends when nothing is left of them. Empty unless the command has the
+   * option `notify`.
+   *
+   * What nobody has read yet is kept, from the start of the process on: up to 256 messages, of which strangers' go first, then those
+   * of `STATUS` or `WATCHDOG=1` alone, then the oldest. There is one consumer at a time, a second one dies of a `StreamInUse`; where
+   * one ends, the next goes on. What was sent before the exit is here before `exit` is known.
+   */
+  readonly notifications: Stream.Stream<Notification>
   /**
    * Sends a signal, to the process alone unless `to` says more, and does not wait for what comes of it. Whether there was
    * somebody to get it.

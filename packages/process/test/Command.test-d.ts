@@ -129,7 +129,8 @@ describe("combinators", () => {
       Command.successCodes([0, 1]),
       Command.containment("group"),
       Command.umask(0o077),
-      Command.session("group")
+      Command.session("group"),
+      Command.notify(true)
     )
     expectTypeOf(same).toEqualTypeOf<typeof piped>()
   })

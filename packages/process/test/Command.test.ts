@@ -31,7 +31,8 @@ describe("make", () => {
       successCodes: [0],
       containment: "tree",
       umask: undefined,
-      session: "new"
+      session: "new",
+      notify: false
     })
   })
 
@@ -49,7 +50,8 @@ describe("make", () => {
       successCodes: [0, 1],
       containment: "group",
       umask: 0o077,
-      session: "owner"
+      session: "owner",
+      notify: true
     } as const
     const expected = { program: "x", args: [], ...options }
     expect({ ...Command.make("x", [], options) }).toEqual(expected)
@@ -143,7 +145,8 @@ describe("combinators", () => {
       { containment: "group" }
     ],
     ["umask", Command.umask(base, 0), base.pipe(Command.umask(0)), { umask: 0 }],
-    ["session", Command.session(base, "group"), base.pipe(Command.session("group")), { session: "group" }]
+    ["session", Command.session(base, "group"), base.pipe(Command.session("group")), { session: "group" }],
+    ["notify", Command.notify(base, true), base.pipe(Command.notify(true)), { notify: true }]
   ])("%s sets its option and nothing else, both ways to call it", (_, first, last, option) => {
     expect({ ...first }).toEqual({ ...base, ...option })
     expect({ ...last }).toEqual({ ...base, ...option })
@@ -214,7 +217,8 @@ describe("validate", () => {
       successCodes: [0, 255],
       containment: "pid-namespace",
       umask: 0o777,
-      session: "group"
+      session: "group",
+      notify: true
     })
     expect(Command.validate(command)).toEqual(Result.succeed(undefined))
     expect(Command.validate(Command.make("ls | wc", [], { shell: "/bin/zsh" }))).toEqual(Result.succeed(undefined))

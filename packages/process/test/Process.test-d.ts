@@ -75,6 +75,11 @@ describe("spawn", () => {
     expectTypeOf<P["stdout"]>().toEqualTypeOf<Effect.Effect<number, "sink failed" | StreamError>>()
   })
 
+  it("has its messages, whatever the command is", () => {
+    const spawn = Process.spawn(Command.make("x"))
+    expectTypeOf<Handle<typeof spawn>["notifications"]>().toEqualTypeOf<Stream.Stream<Process.Notification>>()
+  })
+
   it("is a process of any kind", () => {
     const spawn = Process.spawn(Command.make("x", [], { stdin: "pipe", stdout: "pipe", fds: { 3: "pipe" } }))
     expectTypeOf<Handle<typeof spawn>>().toExtend<Process.ProcessBase>()

@@ -227,7 +227,8 @@ onEveryWay("a command that cannot be started", (it, way) => {
 
   const unsupported = [
     { name: "umask", command: sh("true").pipe(Command.umask(0o27)), lacks: "umask" },
-    { name: 'session "group"', command: sh("true").pipe(Command.session("group")), lacks: "sessionGroup" }
+    { name: 'session "group"', command: sh("true").pipe(Command.session("group")), lacks: "sessionGroup" },
+    { name: "notify", command: sh("true").pipe(Command.notify(true)), lacks: "notifications" }
   ] as const
   for (const { name, command, lacks } of unsupported) {
     it.effect.skipIf(!way.lacks.has(lacks))(`${name} where it is not supported`, () =>

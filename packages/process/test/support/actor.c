@@ -25,6 +25,8 @@
  *   steal           copies all descriptors of the owner of its nursery, where the system allows it
  *   storm COUNT     for ever: children that live shortly, that many at once
  *   bomb SECONDS    children that do the same, as fast as they can, until that time has passed
+ *   notify TEXT     to the socket of sd_notify(3) that it was given
+ *   barrier         waits until all that it has sent there has been taken
  *   exit CODE
  *   exec PROGRAM .. with the words that follow, to the end of the block
  *
@@ -35,12 +37,15 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -158,6 +163,41 @@ static void steal(void) {
   for (int descriptor = 0; pidfd >= 0 && descriptor < 100; descriptor++) syscall(SYS_pidfd_getfd, pidfd, descriptor, 0);
 }
 
+/* With a descriptor, unless that is -1. */
+static void notify(const char *text, int descriptor) {
+  const char *name = getenv("NOTIFY_SOCKET");
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (name == NULL || strlen(name) >= sizeof address.sun_path) fail("notify");
+  memcpy(address.sun_path, name, strlen(name));
+  if (name[0] == '@') address.sun_path[0] = 0;
+  union {
+    char bytes[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr aligned;
+  } control = {{0}};
+  struct iovec part = {(char *)text, strlen(text)};
+  struct msghdr message = {.msg_name = &address, .msg_iov = &part, .msg_iovlen = 1};
+  message.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+  if (descriptor >= 0) {
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    control.aligned = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+    memcpy(CMSG_DATA(&control.aligned), &descriptor, sizeof(int));
+  }
+  int from = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  check((int)sendmsg(from, &message, 0), "notify");
+  close(from);
+}
+
+static void pass_barrier(void) {
+  int ends[2];
+  check(pipe(ends), "barrier");
+  notify("BARRIER=1", ends[1]);
+  close(ends[1]);
+  char byte;
+  while (read(ends[0], &byte, 1) < 0 && errno == EINTR) continue;
+  close(ends[0]);
+}
+
 /* The word after the brace that closes the one before `word`. */
 static char **after_block(char **word) {
   for (int depth = 1; *word != NULL; word++) {
@@ -213,6 +253,8 @@ static void perform(char **word) {
     else if (is(name, "become")) check(setresuid(0, 0, 0), name);
     else if (is(name, "steal")) steal();
     else if (is(name, "bomb")) bomb(atol(*++word));
+    else if (is(name, "notify")) notify(*++word, -1);
+    else if (is(name, "barrier")) pass_barrier();
     else if (is(name, "exit")) _exit(atoi(*++word));
     else if (is(name, "exec")) execute(word + 1);
     else { errno = EINVAL; fail(name); }

@@ -172,3 +172,30 @@ export const session: Setter<Session> = dual(
   2,
   <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, session: Session) => make({ ...self, session })
 )
+
+/**
+ * Sets whether the process can tell how it is by sd_notify(3); what it tells is in `process.notifications`.
+ *
+ * **Example** (Waiting until a service is ready)
+ *
+ * ```ts
+ * import { Command, Nursery, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * const ready = Effect.gen(function*() {
+ *   const service = yield* Process.spawn(Command.make("my-service").pipe(Command.notify(true)))
+ *   yield* service.notifications.pipe(
+ *     Stream.filter(({ fields, sender }) => sender === "member" && fields["READY"] === "1"),
+ *     Stream.take(1),
+ *     Stream.runDrain
+ *   )
+ *   return service
+ * })
+ *
+ * export const program = ready.pipe(Effect.scoped, Effect.provide(Nursery.layer))
+ * ```
+ */
+export const notify: Setter<boolean> = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, notify: boolean) =>
+  make({ ...self, notify })
+)

@@ -30,7 +30,8 @@ const withOptions = (program: string, args: ReadonlyArray<Word>, options: Option
     successCodes: options.successCodes ?? defaults.successCodes,
     containment: options.containment ?? defaults.containment,
     umask: options.umask,
-    session: options.session ?? defaults.session
+    session: options.session ?? defaults.session,
+    notify: options.notify ?? defaults.notify
   }) as Unchecked
 
 const fromTemplate = (options: Options, strings: TemplateStringsArray, values: Values): Unchecked => {

@@ -114,4 +114,13 @@ export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Outpu
   readonly umask?: number | undefined
   /** The session and process group of the process; `"new"` by default. */
   readonly session?: Session | undefined
+  /**
+   * Whether the process can tell how it is by sd_notify(3), as a service of systemd does; `false` by default. It gets a socket of
+   * its own, named by `NOTIFY_SOCKET` in its environment, and what it sends there is in `process.notifications`.
+   *
+   * It inherits no `WATCHDOG_USEC` and `WATCHDOG_PID`, which are meant for this program. To ask for signs of life, set
+   * `WATCHDOG_USEC` by `env`; without `WATCHDOG_PID`, which cannot be known before the start, it is meant for every process that gets
+   * it. The portable layer refuses the option as `Unsupported`.
+   */
+  readonly notify?: boolean | undefined
 }

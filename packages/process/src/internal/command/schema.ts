@@ -50,7 +50,8 @@ const Form = Schema.Struct({
   successCodes: Schema.optionalKey(Schema.Array(Schema.Int)),
   containment: Schema.optionalKey(Schema.Literals(["tree", "group", "pid-namespace", "cgroup"])),
   umask: Schema.optionalKey(Schema.Int),
-  session: Schema.optionalKey(Schema.Literals(["new", "group", "owner"]))
+  session: Schema.optionalKey(Schema.Literals(["new", "group", "owner"])),
+  notify: Schema.optionalKey(Schema.Boolean)
 })
 
 type Form = typeof Form.Type
@@ -147,6 +148,7 @@ const encode = (self: Plain): Effect.Effect<Form, SchemaIssue.Issue> => {
   if (self.containment !== defaults.containment) form.containment = self.containment
   if (self.umask !== undefined) form.umask = self.umask
   if (self.session !== defaults.session) form.session = self.session
+  if (self.notify) form.notify = true
   return Effect.succeed(form)
 }
 

@@ -172,6 +172,10 @@ const restProblem = (self: Command): Problem | undefined => {
     return [["containment"], 'is none of "tree", "group", "pid-namespace" and "cgroup"']
   }
   if (!sessions.has(self.session)) return [["session"], 'is none of "new", "group" and "owner"']
+  if (typeof self.notify !== "boolean") return [["notify"], "is not a boolean"]
+  if (self.notify && self.env["NOTIFY_SOCKET"] !== undefined) {
+    return [["env", "NOTIFY_SOCKET"], "is given together with notify, which sets it"]
+  }
   return undefined
 }
 

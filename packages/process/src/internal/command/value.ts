@@ -32,7 +32,8 @@ export const defaults = {
   successCodes: zero,
   containment: "tree",
   umask: undefined,
-  session: "new"
+  session: "new",
+  notify: false
 } as const
 
 // A class with all fields set in one order: commands of all kinds share one hidden class.
@@ -52,6 +53,7 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
   readonly containment: Containment
   readonly umask: number | undefined
   readonly session: Session
+  readonly notify: boolean
 
   constructor(fields: Fields<In, Out, Err, Fds>) {
     this.program = fields.program
@@ -69,6 +71,7 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
     this.containment = fields.containment
     this.umask = fields.umask
     this.session = fields.session
+    this.notify = fields.notify
   }
 
   get [TypeId](): typeof TypeId {

@@ -8,10 +8,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Sink from "effect/Sink"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as Command from "../../Command.ts"
 import type { ProcessExit, ResourceUsage } from "../../ExitStatus.ts"
-import type { Descendant, ProcessBase } from "../../Process.ts"
+import type { Descendant, Notification, ProcessBase } from "../../Process.ts"
 import type { ExitError, KeeperLost, StreamError, Unkillable } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import { makeUsage } from "../usage.ts"
@@ -63,6 +63,10 @@ export class Handle implements ProcessBase<unknown> {
 
   get ended(): Effect.Effect<void> {
     return Deferred.await(this.#run.end)
+  }
+
+  get notifications(): Stream.Stream<Notification> {
+    return this.#run.inbox?.stream ?? Stream.empty
   }
 
   get usage(): Effect.Effect<ResourceUsage, KeeperLost> {

@@ -124,7 +124,8 @@ const make = (command: Command.Command, capture: Capture): Plan => {
       umask: command.umask,
       fds,
       shellFallback: false,
-      groupOnFailure: false
+      groupOnFailure: false,
+      notify: command.notify
     }
   }
 }

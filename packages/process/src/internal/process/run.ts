@@ -14,13 +14,23 @@ import * as Scope from "effect/Scope"
 import * as Command from "../../Command.ts"
 import * as ExitStatus from "../../ExitStatus.ts"
 import { ExitError, type KeeperLost, type SpawnError, StreamError, Unkillable } from "../../ProcessError.ts"
-import type { Below, Observer, OpenedFd, RawUsage, SpawnFailure, StopPolicy, Ticket } from "../backend.ts"
+import type {
+  Below,
+  Observer,
+  OpenedFd,
+  RawNotification,
+  RawUsage,
+  SpawnFailure,
+  StopPolicy,
+  Ticket
+} from "../backend.ts"
 import type { LiveProcess, NurseryInternal } from "../registry.ts"
 import { Source } from "../streams/source.ts"
 import { Tail } from "../streams/tail.ts"
 import { Target } from "../streams/target.ts"
 import { makeExit } from "../usage.ts"
 import * as Diagnose from "./diagnose.ts"
+import { Inbox } from "./inbox.ts"
 import type { Plan } from "./request.ts"
 
 /** Told to whoever waits for the start. */
@@ -49,6 +59,7 @@ export class Run implements Observer {
   /** How many of these run. */
   #busy = 0
   readonly tail: Tail | undefined
+  readonly inbox: Inbox | undefined
   watcher: Watcher | undefined
   readonly #nursery: NurseryInternal
   readonly #scope: Scope.Closeable
@@ -70,6 +81,7 @@ export class Run implements Observer {
     this.#nursery = nursery
     this.#scope = scope
     this.tail = plan.ends.some((end) => end.target === 2) ? new Tail() : undefined
+    this.inbox = plan.request.notify === true ? new Inbox() : undefined
   }
 
   get line(): string {
@@ -223,8 +235,13 @@ export class Run implements Observer {
     else this.#exitIs(Exit.succeed(exit))
   }
 
+  notified(notification: RawNotification): void {
+    this.inbox?.add(notification)
+  }
+
   ended(): void {
     this.#state = "ended"
+    this.inbox?.end()
     for (const target of this.targets.values()) target.close()
     for (const pump of this.#pumps) pump.interruptUnsafe()
     if (this.#live !== undefined) this.#nursery.registry.ended(this.#live)
@@ -296,6 +313,7 @@ export class Run implements Observer {
   #closeEnds(): void {
     for (const source of this.sources.values()) source.close("ECANCELED")
     for (const target of this.targets.values()) target.close()
+    this.inbox?.end()
   }
 
   /**

@@ -32,7 +32,7 @@ export const spawn = (command: Command, capture: Capture): Spawning =>
     const { internal } = Context.getUnsafe(context, Nursery)
     const planned = plan(command, capture)
     if (Result.isFailure(planned)) return refuse(internal, command, planned.failure)
-    const unavailable = containmentProblem(internal, planned.success)
+    const unavailable = containmentProblem(internal, planned.success) ?? notifyProblem(internal, planned.success)
     if (unavailable !== undefined) return refuse(internal, command, unavailable)
     const scope = Scope.forkUnsafe(Context.getUnsafe(context, Scope.Scope))
     const run = new Run(planned.success, internal, scope)
@@ -64,6 +64,11 @@ const containmentProblem = (internal: NurseryInternal, { request }: Plan): Reaso
   const found = internal.backend.guarantees().levels.find((known) => known.level === request.level)
   if (found?.available === true) return undefined
   return new Reason.Containment({ level: request.level, problem: found?.reason ?? "it is not known here" })
+}
+
+const notifyProblem = (internal: NurseryInternal, { request }: Plan): Reason.Unsupported | undefined => {
+  if (request.notify !== true || internal.backend.guarantees().notifications) return undefined
+  return new Reason.Unsupported({ feature: "notify", problem: "only the keeper (Nursery.layer) has sockets for it" })
 }
 
 /** Starts the fibers of the Streams and Sinks that the command carries. */

@@ -38,7 +38,8 @@ describe("Command.Command", () => {
       successCodes: [0, 1],
       containment: "group",
       umask: 0o022,
-      session: "owner"
+      session: "owner",
+      notify: true
     })
     const text = Schema.encodeSync(json)(command)
     const decoded = Schema.decodeSync(json)(text)
@@ -63,7 +64,8 @@ describe("Command.Command", () => {
       successCodes: [0, 1],
       containment: "group",
       umask: 0o022,
-      session: "owner"
+      session: "owner",
+      notify: true
     })
     expect({ ...decoded, stop: undefined }).toEqual({ ...command, stop: undefined })
     expect(Command.stopPolicy(decoded)).toEqual(Command.stopPolicy(command))

@@ -99,7 +99,11 @@ describe("validate", () => {
     [{ umask: 0o1000 }, "umask is not a file mode mask: an integer from 0 to 0o777"],
     [{ umask: "022" }, "umask is not a file mode mask: an integer from 0 to 0o777"],
     [{ containment: "docker" }, 'containment is none of "tree", "group", "pid-namespace" and "cgroup"'],
-    [{ session: "own" }, 'session is none of "new", "group" and "owner"']
+    [{ session: "own" }, 'session is none of "new", "group" and "owner"'],
+    [{ notify: 1 }, "notify is not a boolean"],
+    [{ notify: true, env: { NOTIFY_SOCKET: "x" } }, "env.NOTIFY_SOCKET is given together with notify, which sets it"],
+    [{ notify: false, env: { NOTIFY_SOCKET: "x" } }, "valid"],
+    [{ notify: true, env: { NOTIFY_SOCKET: undefined } }, "valid"]
   ])("%j: %s", (fields, problem) => {
     expect(problemOf(fields)).toBe(problem)
   })
