@@ -286,8 +286,13 @@ export interface ProcessOptions<
     | undefined
 }
 
-/** A command, of type `C`. As a constraint of `C` the type of all commands would be what `Command.make` is inferred from. */
-type CommandOf<C> = C & Command.Command
+/**
+ * Any command, whatever it is connected to.
+ *
+ * @category models
+ */
+// As a constraint this leaves the compiler nothing to infer those types from but the command itself.
+export type AnyCommand = Omit<Command.Command, "stdin" | "stdout" | "stderr" | "fds">
 
 /** What spawning a command needs, and what its Streams fail with. */
 type CommandServices<C> =
@@ -302,7 +307,7 @@ type CommandError<C> =
  */
 export const process = <
   const Name extends string,
-  C,
+  C extends AnyCommand,
   CommandE = never,
   CommandR = never,
   const After extends Dependencies = [],
@@ -325,11 +330,7 @@ export const process = <
   StreamE = CommandError<C>
 >(
   name: Name,
-  command:
-    | CommandOf<C>
-    | ((
-        provided: Provided<After[number] | Requires[number]>
-      ) => CommandOf<C> | Effect.Effect<CommandOf<C>, CommandE, CommandR>),
+  command: C | ((provided: Provided<After[number] | Requires[number]>) => C | Effect.Effect<C, CommandE, CommandR>),
   options?: ProcessOptions<
     After,
     Requires,

@@ -4,18 +4,26 @@ import type { ProcessExit } from "@nursery/process/ExitStatus"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import { describe, expectTypeOf, it } from "vitest"
 import {
   Child,
   type ChildExit,
+  type ChildRefused,
   type GaveUp,
   type InvalidTree,
   type ProcessFailure,
   Ready,
+  type ReloadFailed,
   Restart,
-  Supervisor
+  type Snapshot,
+  Supervisor,
+  type SupervisorEvent
 } from "../src/index.ts"
+import type { Check } from "../src/internal/check.ts"
 
 class Dep extends Context.Service<Dep, { a: 1 }>()("Dep") {}
 class Pager extends Context.Service<Pager, { a: 2 }>()("Pager") {}
@@ -178,4 +186,216 @@ describe("a tree that runs", () => {
       // @ts-expect-error: misspelt
       running.child("apo")
     }))
+})
+
+describe("the checks of a tree", () => {
+  const x = Command.make("x")
+  const cache = Child.effect("cache", Effect.succeed("a string"))
+
+  it("answer with a message in the place of the child", () => {
+    type Unknown = Check<readonly [typeof worker], "app">
+    const worker = Child.process("worker", x, { after: ["dbb"] })
+    expectTypeOf<Unknown>().toEqualTypeOf<
+      readonly [`"worker" starts after "dbb", which is not an earlier child of "app"`]
+    >()
+    type Twice = Check<readonly [typeof db, typeof db], "app">
+    expectTypeOf<Twice>().toEqualTypeOf<readonly [typeof db, `two children are named "db"`]>()
+  })
+
+  it("find another child of the same name that provides something else", () => {
+    const other = Child.effect("db", Effect.succeed("a string"))
+    type Swapped = Check<readonly [typeof other, typeof migrate], "app">
+    expectTypeOf<Swapped>().toEqualTypeOf<readonly [typeof other, `"migrate" needs what another "db" provides`]>()
+    // @ts-expect-error: migrate was made for a db that provides a port
+    Supervisor.make("app", [other, migrate])
+  })
+
+  it("take another child of the same name that provides as much", () => {
+    const better = Child.effect("db", Effect.succeed({ port: 1, host: "x" }))
+    Supervisor.make("app", [better, migrate])
+    Supervisor.make("app", [db.pipe(Child.decide(() => Effect.succeed("restart"))), migrate])
+  })
+
+  it("leave names that are known only when the program runs to the validation", () => {
+    const name: string = "x"
+    const some = Child.process(name, x)
+    Supervisor.make("app", [some, db])
+    Supervisor.make("app", [db, some, Child.process("worker", x, { after: [name] })])
+    const many: ReadonlyArray<typeof some> = [some]
+    const run = Supervisor.run(Supervisor.make("app", many))
+    expectTypeOf<Effect.Error<typeof run>>().toEqualTypeOf<InvalidTree | GaveUp<string, ProcessFailure>>()
+  })
+
+  it("refuse what is no child, and what is no option", () => {
+    // @ts-expect-error: a command is no child
+    Supervisor.make("app", [x])
+    // @ts-expect-error: misspelt
+    Supervisor.make("app", [cache], { stategy: "one-for-all" })
+    // @ts-expect-error: no strategy
+    Supervisor.make("app", [cache], { strategy: "all-for-one" })
+    // @ts-expect-error: no time
+    Supervisor.make("app", [cache], { intensity: { restarts: 1 } })
+  })
+
+  it("see to the requirements of the tree", () => {
+    // @ts-expect-error: nobody provides them
+    Effect.runPromise(Supervisor.run(app))
+    const effects = Supervisor.run(Supervisor.make("app", [cache]))
+    expectTypeOf<Effect.Services<typeof effects>>().toBeNever()
+  })
+})
+
+describe("a supervisor as a child", () => {
+  const web = Supervisor.make("web", [Child.process("nginx", Command.make("nginx"))], {
+    after: [db, "migrate"],
+    restart: Restart.onFailure({
+      schedule: Schedule.recurs(3).pipe(Schedule.setInputType<ChildExit<GaveUp<"nginx", ProcessFailure>>>())
+    }),
+    decide: (exit) => {
+      if (exit._tag === "Failed") expectTypeOf(exit.error).toEqualTypeOf<GaveUp<"nginx", ProcessFailure>>()
+      return Effect.as(Pager, "restart")
+    }
+  })
+
+  it("starts after others, as any child", () => {
+    Supervisor.make("app", [db, migrate, web])
+    // @ts-expect-error: there is no db
+    Supervisor.make("app", [web])
+  })
+
+  it("needs for its policies what the tree above it has to have, and by itself what its children need", () => {
+    const above = Supervisor.run(Supervisor.make("app", [db, migrate, web]))
+    expectTypeOf<Effect.Services<typeof above>>().toEqualTypeOf<Dep | Pager | Nursery.Nursery>()
+    const alone = Supervisor.run(web)
+    expectTypeOf<Effect.Services<typeof alone>>().toEqualTypeOf<Nursery.Nursery>()
+  })
+
+  it("nests as deep as one likes, and is handled by pipe", () => {
+    const top = Supervisor.make("top", [Supervisor.make("middle", [migrateAlone])])
+    expectTypeOf<Effect.Error<ReturnType<typeof runTop>>>().toEqualTypeOf<
+      InvalidTree | GaveUp<"middle", GaveUp<"migrate", MigrationError>>
+    >()
+    const runTop = () => Supervisor.run(top)
+    const ignored = Supervisor.make("middle", [migrateAlone]).pipe(
+      Child.catchTag("GaveUp", (error) => {
+        expectTypeOf(error).toEqualTypeOf<GaveUp<"migrate", MigrationError>>()
+        return Effect.succeed("ignore")
+      })
+    )
+    const run = Supervisor.run(Supervisor.make("top", [ignored]))
+    expectTypeOf<Effect.Error<typeof run>>().toEqualTypeOf<InvalidTree | GaveUp<"middle", never>>()
+  })
+  const migrateAlone = Child.effect("migrate", runMigrations)
+})
+
+describe("how a tree ends", () => {
+  it("names the significant child, with its value", () => {
+    expectTypeOf(Supervisor.run(Supervisor.make("app", [db, Child.effect("job", Effect.succeed(1))]))).toEqualTypeOf<
+      Effect.Effect<
+        Supervisor.Stopped | Supervisor.Significant<"db", ProcessExit> | Supervisor.Significant<"job", number>,
+        InvalidTree | GaveUp<"db", ProcessFailure> | GaveUp<"job", never>,
+        Nursery.Nursery
+      >
+    >()
+  })
+})
+
+describe("catchChild", () => {
+  it("knows the names", () => {
+    const run = Supervisor.run(app)
+    // @ts-expect-error: misspelt
+    run.pipe(Supervisor.catchChild("migrat", () => Effect.void))
+    const handled = run.pipe(Supervisor.catchChild("migrate", () => Effect.fail("x")))
+    // @ts-expect-error: handled already
+    handled.pipe(Supervisor.catchChild("migrate", () => Effect.void))
+    expectTypeOf<Extract<Effect.Error<typeof handled>, string>>().toEqualTypeOf<string>()
+  })
+})
+
+describe("a dynamic supervisor", () => {
+  const workers = Supervisor.dynamic("workers", (job: { readonly id: number }) =>
+    Child.effect("worker", Effect.as(runMigrations, String(job.id)))
+  )
+  const tree = Supervisor.make("app", [db, workers])
+
+  it("fails with what its children fail with, whose names are data", () => {
+    const run = Supervisor.run(tree)
+    expectTypeOf<Effect.Error<typeof run>>().toEqualTypeOf<
+      InvalidTree | GaveUp<"db", ProcessFailure> | GaveUp<"workers", MigrationError>
+    >()
+    expectTypeOf<Effect.Services<typeof run>>().toEqualTypeOf<Dep | Nursery.Nursery>()
+  })
+
+  it("starts children with arguments", () =>
+    Effect.gen(function* () {
+      const running = yield* Supervisor.start(tree)
+      const pool = running.dynamic("workers")
+      const start = pool.start({ id: 1 }, { key: "one" })
+      expectTypeOf(start).toEqualTypeOf<Effect.Effect<string, ChildRefused | InvalidTree>>()
+      expectTypeOf(pool.child("one").await).toEqualTypeOf<
+        Effect.Effect<ChildExit<MigrationError, string>, ChildRefused>
+      >()
+      // @ts-expect-error: no such argument
+      pool.start({ name: "one" })
+      // @ts-expect-error: not a dynamic one
+      running.dynamic("db")
+    }))
+
+  it("has children that start after nobody", () => {
+    // @ts-expect-error: a child of a dynamic supervisor has no siblings that it could know
+    Supervisor.dynamic("workers", () => Child.effect("worker", Effect.void, { after: ["db"] }))
+  })
+})
+
+describe("the children of a tree that runs", () => {
+  const web = Supervisor.make("web", [Child.process("nginx", Command.make("nginx"))])
+  const tree = Supervisor.make("app", [db, migrate, web])
+
+  it("can do what their kind can", () =>
+    Effect.gen(function* () {
+      const running = yield* Supervisor.start(tree)
+      expectTypeOf(running.child("db").reload).toEqualTypeOf<Effect.Effect<void, ChildRefused | ReloadFailed>>()
+      expectTypeOf(running.child("db").replace(Command.make("y"))).toEqualTypeOf<Effect.Effect<void, ChildRefused>>()
+      expectTypeOf(running.child("migrate").restart).toEqualTypeOf<Effect.Effect<void, ChildRefused>>()
+      expectTypeOf(running.child("migrate").await).toEqualTypeOf<
+        Effect.Effect<ChildExit<MigrationError, number>, ChildRefused>
+      >()
+      // @ts-expect-error: an Effect has no command
+      running.child("migrate").replace
+      expectTypeOf(running.child("web").child("nginx").reload).toEqualTypeOf<
+        Effect.Effect<void, ChildRefused | ReloadFailed>
+      >()
+      // @ts-expect-error: misspelt
+      running.child("web").child("ngin")
+      running.rollingRestart(["db", "migrate"])
+      // @ts-expect-error: misspelt
+      running.rollingRestart(["dbb"])
+      expectTypeOf(running.events).toEqualTypeOf<Stream.Stream<SupervisorEvent>>()
+      expectTypeOf(running.snapshot).toEqualTypeOf<Effect.Effect<Snapshot>>()
+      expectTypeOf<Effect.Error<typeof running.await>>().toEqualTypeOf<
+        | GaveUp<"db", ProcessFailure>
+        | GaveUp<"migrate", MigrationError>
+        | GaveUp<"web", GaveUp<"nginx", ProcessFailure>>
+      >()
+    }))
+
+  it("become more", () =>
+    Effect.gen(function* () {
+      const running = yield* Supervisor.start(web)
+      const more = yield* running.add(Child.effect("migrate", runMigrations))
+      expectTypeOf<Effect.Error<typeof more.await>>().toEqualTypeOf<
+        GaveUp<"nginx", ProcessFailure> | GaveUp<"migrate", MigrationError>
+      >()
+      more.child("migrate")
+      const adding = running.add(Child.effect("migrate", runMigrations))
+      expectTypeOf<Effect.Services<typeof adding>>().toEqualTypeOf<Dep>()
+    }))
+
+  it("are tied to a scope, or to a layer", () => {
+    const start = Supervisor.start(web)
+    expectTypeOf<Effect.Services<typeof start>>().toEqualTypeOf<Nursery.Nursery | Scope.Scope>()
+    expectTypeOf(Supervisor.layer(web)).toEqualTypeOf<
+      Layer.Layer<never, InvalidTree | GaveUp<"nginx", ProcessFailure>, Nursery.Nursery>
+    >()
+  })
 })

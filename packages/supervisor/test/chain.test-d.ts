@@ -123,11 +123,11 @@ describe("50 children in a row", () => {
   it("are still checked", () => {
     const last = Child.process("x", Command.make("x"), { after: [c49] })
     expectTypeOf<Check<readonly [...typeof chain.children, typeof last], "chain">>().toEqualTypeOf<
-      [...typeof chain.children, typeof last]
+      readonly [...typeof chain.children, typeof last]
     >()
     type Other = readonly [typeof c0, typeof last]
     expectTypeOf<Check<Other, "chain">>().toEqualTypeOf<
-      [typeof c0, `"x" starts after "c49", which is not an earlier child of "chain"`]
+      readonly [typeof c0, `"x" starts after "c49", which is not an earlier child of "chain"`]
     >()
   })
 })

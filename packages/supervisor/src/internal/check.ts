@@ -16,7 +16,9 @@ export type Check<
 > = Children extends readonly [infer Child extends Any, ...infer Rest]
   ? Check<Rest, Tree, Before | Child["name"], Has | NeedOf<Child>, [...Checked, CheckChild<Child, Tree, Before, Has>]>
   : // What is left is empty, or an array of a length that is known at run time only.
-    [...Checked, ...Children]
+    Checked extends readonly []
+    ? Children
+    : readonly [...Checked, ...Children]
 
 type CheckChild<Child extends Any, Tree extends string, Before extends string, Has> = [
   Extract<Before, Literal<Child["name"]>>

@@ -7,7 +7,7 @@ import type { Command, Process, Signal } from "@nursery/process"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { pipeArguments } from "effect/Pipeable"
-import type { Child, Dependencies, TypeId } from "../Child.ts"
+import type { AnyCommand, Child, Dependencies, TypeId } from "../Child.ts"
 import * as Ready from "../Ready.ts"
 import type { Restart } from "../Restart.ts"
 import type { Dependency } from "./core/plan.ts"
@@ -114,16 +114,17 @@ export const withTag = <I, E, R>(spec: ChildSpec, tag: string, f: Decide<I, E, R
 
 type Maybe<I, A, E, R> = A | Effect.Effect<A, E, R> | ((input: I) => A | Effect.Effect<A, E, R>)
 
-export const commandOf = <I, E, R>(
-  command: Maybe<I, Command.Command, E, R>
+export const commandOf = <I, C extends AnyCommand, E, R>(
+  command: Maybe<I, C, E, R>
 ): ((provided: Provided) => Effect.Effect<Command.Command, unknown, unknown>) => {
   if (typeof command !== "function") return () => toEffect(command)
   const erased = erase(command)
   return (provided) => toEffect(erased(provided))
 }
 
-const toEffect = <E, R>(command: Command.Command | Effect.Effect<Command.Command, E, R>) =>
-  Effect.isEffect(command) ? command : Effect.succeed(command)
+const toEffect = (command: AnyCommand | Effect.Effect<AnyCommand, unknown, unknown>) =>
+  // The other fields of a command are left out of `AnyCommand` for the sake of inference alone.
+  (Effect.isEffect(command) ? command : Effect.succeed(command)) as Effect.Effect<Command.Command, unknown, unknown>
 
 export const effectOf = <I, A, E, R>(
   effect: Effect.Effect<A, E, R> | ((input: I) => Effect.Effect<A, E, R>)
