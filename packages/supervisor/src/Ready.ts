@@ -341,8 +341,8 @@ export const map: {
     ready({ ...spec, check: (running) => Effect.map(spec.check(running), (value) => f(value as A)) })
 )
 
-/** Every check, whatever it needs. */
-type Any = Ready<unknown, unknown, unknown, never>
+/** Every check that a child can have; a function that is written in place gets its process by it. */
+type Any = Ready<unknown, unknown, unknown, Process.Process>
 
 /**
  * Ready when all of them are; provides what they do, in their order. The first failure is that of all.

@@ -82,6 +82,8 @@ describe("Ready", () => {
     expectTypeOf(Ready.all([Ready.tcp(80), Ready.tcp(81)])).toEqualTypeOf<Ready.Ready<[void, void], NotReady>>()
     // @ts-expect-error one of them looks at a process
     ofEffect(all)
+    const inPlace = Ready.all([Ready.tcp(80), Ready.effect((process) => Effect.succeed(process.pid))])
+    expectTypeOf(inPlace).toEqualTypeOf<Ready.Ready<[void, number], NotReady, never, Process.Process>>()
   })
 
   it("takes no command that nobody could run again", () => {

@@ -1,6 +1,5 @@
 /** Checks against servers that no one here wrote. */
 import { writeFileSync } from "node:fs"
-import { connect as dial } from "node:net"
 import { join } from "node:path"
 import { expect } from "@effect/vitest"
 import { Command, Process } from "@nursery/process"
@@ -8,22 +7,11 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Liveness from "../../src/Liveness.ts"
 import * as Ready from "../../src/Ready.ts"
-import { because, check, folder, freePort, inNursery, needs, observe, start, watch } from "./setup.ts"
+import { ask, because, check, folder, freePort, inNursery, needs, observe, start, watch } from "./setup.ts"
 
 const redis = needs("redis-server")
 const nginx = needs("nginx")
 const postgres = needs("postgres")
-
-/** What a server says first, or to a line. */
-const ask = (at: { readonly port: number } | { readonly path: string }, line: string) =>
-  Effect.callback<string>((resume) => {
-    const socket = dial({ host: "127.0.0.1", ...at }, () => void socket.write(line))
-    socket.once("data", (data) => {
-      socket.destroy()
-      resume(Effect.succeed(data.toString()))
-    })
-    socket.once("error", (error) => resume(Effect.die(error)))
-  })
 
 inNursery(`redis${because(redis.problem)}`, (it) => {
   const server = (port: number, ...args: ReadonlyArray<string>) =>

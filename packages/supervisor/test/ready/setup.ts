@@ -90,6 +90,16 @@ export const listen = (at: { readonly port: number } | { readonly path: string }
     (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
   )
 
+/** What a server answers to a line. */
+export const ask = (at: { readonly port: number } | { readonly path: string }, line: string) =>
+  Effect.callback<string>((resume) => {
+    const socket = Net.connect({ host: "127.0.0.1", ...at }, () => void socket.write(line))
+    socket.once("data", (data) => resume(Effect.succeed(data.toString())))
+    socket.once("error", (error) => resume(Effect.die(error)))
+    socket.once("close", () => resume(Effect.die(new Error("it closed the connection"))))
+    return Effect.sync(() => socket.destroy())
+  })
+
 export interface Child {
   readonly process: Process.ProcessBase<unknown> | undefined
   readonly running: Running
