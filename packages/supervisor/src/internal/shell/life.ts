@@ -48,11 +48,14 @@ const lifeOf = (spec: ChildSpec, life: Life): AnyEffect => {
 const processLife = (spec: ProcessSpec, life: Life): AnyEffect =>
   Effect.gen(function* () {
     const command = yield* prepare(life.command ?? (yield* spec.command(life.provided)), spec)
+    const readers: Array<Fiber.Fiber<unknown>> = []
+    // Before the process is in the scope, so after its end: what it says last is heard too.
+    yield* Effect.addFinalizer(() => Fiber.awaitAll(readers))
     const handle = yield* Process.spawn(command)
     // What a Stream given as input fails with comes by `success` alone.
     const process = handle as Process.Process
     life.spawned(process)
-    const running = yield* listen(spec, process)
+    const running = yield* listen(spec, process, readers)
     if (spec.ready === undefined) life.ready(undefined)
     else life.ready(yield* Effect.raceFirst(spec.ready.check(running), endedTooEarly(spec, process)))
     if (spec.liveness === undefined) return yield* handle.success

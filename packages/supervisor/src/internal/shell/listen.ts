@@ -6,8 +6,8 @@
  */
 import { Command, type Process, type SpawnError } from "@nursery/process"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as PubSub from "effect/PubSub"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Ready from "../ready/prepare.ts"
 import type { EffectSpec, ProcessSpec, Running } from "../spec.ts"
@@ -39,7 +39,12 @@ export const silent = (spec: EffectSpec): Running => ({
   report: () => {}
 })
 
-export const listen = (spec: ProcessSpec, process: Process.Process): Effect.Effect<Running, never, Scope.Scope> =>
+/** `readers` gets the fibers that read the output: they end with it. */
+export const listen = (
+  spec: ProcessSpec,
+  process: Process.Process,
+  readers: Array<Fiber.Fiber<unknown>>
+): Effect.Effect<Running> =>
   Effect.gen(function* () {
     const outputs = (["stdout", "stderr"] as const).flatMap((name) => {
       const stream = outputOf(process, name)
@@ -49,7 +54,7 @@ export const listen = (spec: ProcessSpec, process: Process.Process): Effect.Effe
     if (outputs.length > 0) {
       const told = yield* PubSub.sliding<Line>({ capacity, replay })
       lines = told
-      for (const { name, stream } of outputs) yield* Effect.forkScoped(drain(name, stream, told))
+      for (const { name, stream } of outputs) readers.push(yield* Effect.forkDetach(drain(name, stream, told)))
     }
     return {
       child: spec.name,
