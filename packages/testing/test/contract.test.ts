@@ -69,6 +69,12 @@ class Judge {
   #expected: number | undefined
   readonly states: Array<string> = []
   readonly complaints: Array<string> = []
+  readonly heard: Array<string> = []
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
 
   call<A>(f: () => A): A {
     this.#inCall = true
@@ -82,6 +88,7 @@ class Judge {
   observer(): Observer {
     const id = this.states.push("asked") - 1
     const hear = (what: string) => {
+      this.heard.push(`${this.#now()} ${id} ${what}`)
       const state = this.states[id] ?? ""
       if (this.#inCall) this.complaints.push(`${id}: ${what} from inside a call`)
       if (next[state]?.includes(what) !== true) this.complaints.push(`${id}: ${what} after ${state}`)
@@ -153,32 +160,55 @@ const disturb = (random: Random, judge: Judge, backend: Backend, tickets: Array<
   else judge.call(() => ticket.retain(() => {}))
 }
 
+/** One random life of a nursery, from its start to its end: what was told and when, and what was started and sent. */
+const live = (seed: number) =>
+  Effect.gen(function* () {
+    const random = randomOf(seed)
+    const clock = yield* Effect.clockWith((clock) => Effect.succeed(clock))
+    const judge = new Judge(() => clock.currentTimeMillisUnsafe())
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(TestNursery.layer({ any: () => programOf(random) }), scope)
+    const record = yield* Effect.gen(function* () {
+      const backend = yield* Nursery.backend
+      const tickets: Array<Ticket> = []
+      for (let turn = 0; turn < 25; turn++) {
+        disturb(random, judge, backend, tickets)
+        if (random.below(3) === 0) yield* TestClock.adjust(random.below(1_500))
+        if (random.below(40) === 0) yield* TestNursery.loseKeeper
+        if (random.below(40) === 0) judge.call(() => backend.close(() => {}))
+      }
+      yield* TestClock.adjust("20 seconds")
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("20 seconds")
+      return {
+        alive: yield* TestNursery.alive,
+        started: (yield* TestNursery.started).map(({ pid, time }) => ({ pid, time })),
+        signals: yield* TestNursery.signals
+      }
+    }).pipe(Effect.provide(context))
+    return { ...record, heard: judge.heard, complaints: judge.complaints, states: judge.states }
+  }).pipe(Effect.provide(TestClock.layer()))
+
 it.effect(`keeps the order of its callbacks in ${rounds} random lives (NURSERY_SEED=${seed})`, () =>
   Effect.gen(function* () {
     for (let round = 0; round < rounds; round++) {
-      const random = randomOf(seed + round)
-      const judge = new Judge()
-      const scope = yield* Scope.make()
-      const context = yield* Layer.buildWithScope(TestNursery.layer({ any: () => programOf(random) }), scope)
-      yield* Effect.gen(function* () {
-        const backend = yield* Nursery.backend
-        const tickets: Array<Ticket> = []
-        for (let turn = 0; turn < 25; turn++) {
-          disturb(random, judge, backend, tickets)
-          if (random.below(3) === 0) yield* TestClock.adjust(random.below(1_500))
-          if (random.below(40) === 0) yield* TestNursery.loseKeeper
-          if (random.below(40) === 0) judge.call(() => backend.close(() => {}))
-        }
-        yield* TestClock.adjust("20 seconds")
-        yield* Scope.close(scope, Exit.void)
-        yield* TestClock.adjust("20 seconds")
-        expect(yield* TestNursery.alive, `round ${round}`).toEqual([])
-      }).pipe(Effect.provide(context))
-      expect(judge.complaints, `round ${round}`).toEqual([])
+      const life = yield* live(seed + round)
+      expect(life.complaints, `round ${round}`).toEqual([])
+      expect(life.alive, `round ${round}`).toEqual([])
       expect(
-        judge.states.filter((state) => state !== "ended" && state !== "failed"),
+        life.states.filter((state) => state !== "ended" && state !== "failed"),
         `round ${round}`
       ).toEqual([])
+    }
+  })
+)
+
+it.effect("is the same each time", () =>
+  Effect.gen(function* () {
+    for (let round = 0; round < 20; round++) {
+      const life = yield* live(seed + round)
+      expect(life.heard.length).toBeGreaterThan(0)
+      expect(yield* live(seed + round), `round ${round}`).toEqual(life)
     }
   })
 )
