@@ -28,7 +28,7 @@ export class World {
   readonly deciding = new Map<string, number>()
   readonly waiting = new Map<string, number>()
   /** What nobody waits for any more, and what has been said before. */
-  readonly outdated: Array<Input> = []
+  outdated: ReadonlyArray<Input> = []
   state: State
   now = 0
   #request = 0
@@ -109,7 +109,7 @@ export class World {
   }
 
   #say(input: Input): ReadonlyArray<Action> {
-    this.outdated.push(input)
+    this.outdated = [...this.outdated, input]
     return this.send(input)
   }
 
@@ -130,15 +130,19 @@ export class World {
       case "Forget":
         this.#forget([action.id, action.incarnation])
         break
+      case "Removed":
+        this.outdated = this.outdated.filter((input) => !("id" in input) || input.id !== action.id)
+        break
     }
   }
 
   /** The answer may be on its way already. */
   #forget([id, incarnation]: Place): void {
     if (this.deciding.delete(id)) {
-      this.outdated.push({ _tag: "Decided", id, incarnation, verdict: { _tag: "GiveUp" }, now: this.now })
+      const verdict: Verdict = { _tag: "GiveUp" }
+      this.outdated = [...this.outdated, { _tag: "Decided", id, incarnation, verdict, now: this.now }]
     }
-    if (this.waiting.delete(id)) this.outdated.push({ _tag: "Elapsed", id, incarnation })
+    if (this.waiting.delete(id)) this.outdated = [...this.outdated, { _tag: "Elapsed", id, incarnation }]
   }
 }
 

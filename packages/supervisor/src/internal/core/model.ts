@@ -138,6 +138,7 @@ export type Action =
   | { readonly _tag: "Forget"; readonly id: string; readonly incarnation: number }
   | { readonly _tag: "Changed"; readonly id: string; readonly incarnation: number; readonly status: Status }
   | { readonly _tag: "Added"; readonly id: string }
+  /** Its name is free: what is said of it from now on must not be taken for that of another who is added by this name. */
   | { readonly _tag: "Removed"; readonly id: string }
   /** Every child that is to run is ready, for the first time. */
   | { readonly _tag: "AllReady" }

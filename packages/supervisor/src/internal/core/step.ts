@@ -35,11 +35,11 @@ const newChild = (plan: ChildPlan, position: number): Child => ({
 export const initial = ({ children, ...plan }: TreePlan): State => {
   const dependents = new Map<string, Array<string>>()
   for (const { after, id } of children) {
-    for (const { on } of after)
-      dependents
-        .set(on, dependents.get(on) ?? [])
-        .get(on)
-        ?.push(id)
+    for (const { on } of after) {
+      const known = dependents.get(on)
+      if (known === undefined) dependents.set(on, [id])
+      else known.push(id)
+    }
   }
   return {
     plan,
