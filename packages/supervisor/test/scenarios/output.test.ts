@@ -97,10 +97,8 @@ describe("a child whose output is piped", () => {
 
   it.live("is heard while it ends, too", () =>
     Effect.gen(function* () {
-      const command = Command.make("sh", [
-        "-c",
-        "trap 'echo goodbye; exit' TERM; echo hello; while :; do sleep 1; done"
-      ])
+      const stage = yield* Stage.make
+      const command = stage.play("hold write hello\n term write goodbye\n exit 0")
       const tree = Supervisor.make("app", [Child.process("a", piped(command), { ready: Ready.log(/hello/) })])
       const { logs } = yield* logsOf(Effect.scoped(Supervisor.start(tree)))
       expect(logs.map(({ text }) => text)).toEqual(["hello", "goodbye"])

@@ -27,7 +27,8 @@ const capacity = 4096
 export const prepare = (command: Command.Command, spec: ProcessSpec): Effect.Effect<Command.Command, SpawnError> => {
   const stopped = spec.stop === undefined ? command : Command.stop(command, { ...command.stop, ...spec.stop })
   const wants = [spec.ready, spec.liveness].filter((check) => check !== undefined).map((check) => check.wants)
-  return wants.length === 0 ? Effect.succeed(stopped) : Ready.prepare(wants, stopped)
+  const told = spec.reload === "notify" ? Command.notify(stopped, true) : stopped
+  return wants.length === 0 ? Effect.succeed(told) : Ready.prepare(wants, told)
 }
 
 /** What there is to listen to of a child that is no process. */
@@ -39,11 +40,12 @@ export const silent = (spec: EffectSpec): Running => ({
   report: () => {}
 })
 
-/** `readers` gets the fibers that read the output: they end with it. */
+/** `readers` gets the fibers that read the output and the messages: they end with them. `hear` gets each message. */
 export const listen = (
   spec: ProcessSpec,
   process: Process.Process,
-  readers: Array<Fiber.Fiber<unknown>>
+  readers: Array<Fiber.Fiber<unknown>>,
+  hear: (notification: Process.Notification) => void
 ): Effect.Effect<Running> =>
   Effect.gen(function* () {
     const outputs = (["stdout", "stderr"] as const).flatMap((name) => {
@@ -54,12 +56,26 @@ export const listen = (
     if (outputs.length > 0) {
       const told = yield* PubSub.sliding<Line>({ capacity, replay })
       lines = told
-      for (const { name, stream } of outputs) readers.push(yield* Effect.forkDetach(drain(name, stream, told)))
+      for (const { name, stream } of outputs) {
+        readers.push(yield* Effect.forkDetach(drain(name, stream, told), { startImmediately: true }))
+      }
+    }
+    let notifications: PubSub.PubSub<Process.Notification> | undefined
+    if (process.command.notify) {
+      const told = yield* PubSub.sliding<Process.Notification>({ capacity, replay })
+      notifications = told
+      const tell = Stream.runForEach(process.notifications, (notification) =>
+        Effect.sync(() => {
+          hear(notification)
+          PubSub.publishUnsafe(told, notification)
+        })
+      )
+      readers.push(yield* Effect.forkDetach(tell, { startImmediately: true }))
     }
     return {
       child: spec.name,
       process,
-      notifications: Stream.never,
+      notifications: notifications === undefined ? Stream.never : Stream.fromPubSub(notifications),
       lines: (of) => (lines === undefined ? Stream.never : linesOf(lines, of)),
       report: () => {}
     }
