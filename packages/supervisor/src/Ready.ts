@@ -271,6 +271,11 @@ export const command = (
  * The kernel tells who has sent a message. From a process that is not of the child's tree it fails with `NotReady` and the reason
  * `ReadyStranger`.
  *
+ * **Gotchas**
+ *
+ * A script that runs `systemd-notify` should wait for its answer, as that program does: of one that has ended before its message was
+ * looked at nobody can tell whose it was. Its message counts, for only the child's tree is told where to send it.
+ *
  * @category constructors
  */
 export const notify: Ready<void, NotReady, never, AnyProcess> = ready({

@@ -42,14 +42,6 @@ export interface ReadySpec {
   readonly check: (running: Running) => AnyEffect
 }
 
-/** A message of systemd's notify protocol. */
-export interface Notification {
-  readonly pid: number
-  readonly fields: Readonly<Record<string, string>>
-  /** Its sender does not belong to the child. */
-  readonly fromStranger: boolean
-}
-
 /** What a readiness or liveness check may look at. */
 export interface Running {
   /** The name of the child, for errors. */
@@ -60,7 +52,7 @@ export interface Running {
    * What the process says of itself: empty without `wants.notify`. A subscriber that comes before the child is ready gets it from
    * the start on, any later one from then on. It does not end before the process.
    */
-  readonly notifications: Stream.Stream<Notification>
+  readonly notifications: Stream.Stream<Process.Notification>
   /** Lines of the output that is wanted: each subscriber that comes before the child is ready gets those from the start on. */
   readonly lines: (of: "stdout" | "stderr" | "both") => Stream.Stream<string>
   /** Told why it is not ready yet, each time that a probe has failed. */

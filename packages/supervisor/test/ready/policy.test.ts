@@ -1,5 +1,6 @@
 /** When probes are made, and how long is waited: in virtual time. */
 import { describe, expect, it } from "@effect/vitest"
+import type { Process } from "@nursery/process"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,7 +12,6 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { attempt, backOff, poll } from "../../src/internal/ready/poll.ts"
 import { Problem } from "../../src/internal/ready/problem.ts"
-import type { Notification } from "../../src/internal/spec.ts"
 import * as Liveness from "../../src/Liveness.ts"
 import * as Ready from "../../src/Ready.ts"
 import { check, observe, watch } from "./setup.ts"
@@ -78,7 +78,7 @@ describe("a probe", () => {
   )
 })
 
-const timeoutOf = <A, E, R>(ready: Ready.Ready<A, E, R, never>, notifications?: Stream.Stream<Notification>) =>
+const timeoutOf = <A, E, R>(ready: Ready.Ready<A, E, R, never>, notifications?: Stream.Stream<Process.Notification>) =>
   Effect.forkChild(Effect.exit(check(ready, observe(undefined, notifications))), { startImmediately: true })
 
 describe("a time limit", () => {
@@ -119,9 +119,14 @@ describe("a time limit", () => {
 
   it.effect("is extended by a process that asks for it, again and again, and by no stranger", () =>
     Effect.gen(function* () {
-      const said = yield* PubSub.unbounded<Notification>()
-      const extend = (seconds: number, fromStranger = false) =>
-        PubSub.publish(said, { pid: 1, fields: { EXTEND_TIMEOUT_USEC: String(seconds * 1e6) }, fromStranger })
+      const said = yield* PubSub.unbounded<Process.Notification>()
+      const extend = (seconds: number, sender: Process.Notification["sender"] = "member") =>
+        PubSub.publish(said, {
+          pid: 1,
+          fields: { EXTEND_TIMEOUT_USEC: String(seconds * 1e6) },
+          sender,
+          truncated: false
+        })
       const ready = Ready.notify.pipe(Ready.timeout("10 seconds"))
       const checking = yield* timeoutOf(ready, Stream.fromPubSub(said))
       // Below the limit that there is, it changes nothing.
@@ -131,7 +136,7 @@ describe("a time limit", () => {
       yield* TestClock.adjust("4 seconds")
       expect(checking.pollUnsafe()).toBeUndefined()
       yield* extend(5)
-      yield* extend(100, true)
+      yield* extend(100, "stranger")
       yield* TestClock.adjust("4999 millis")
       expect(checking.pollUnsafe()).toBeUndefined()
       yield* TestClock.adjust("1 millis")
@@ -169,7 +174,7 @@ describe("several checks", () => {
 })
 
 const fine = Effect.void
-const watching = (liveness: Liveness.Liveness, notifications?: Stream.Stream<Notification>) =>
+const watching = (liveness: Liveness.Liveness, notifications?: Stream.Stream<Process.Notification>) =>
   Effect.forkChild(Effect.flip(watch(liveness, observe(undefined, notifications))), { startImmediately: true })
 
 describe("liveness", () => {
@@ -197,9 +202,9 @@ describe("liveness", () => {
 
   it.effect("is lost when a watchdog is not heard of in its interval, however long it was before", () =>
     Effect.gen(function* () {
-      const said = yield* Queue.unbounded<Notification>()
-      const say = (fields: Record<string, string>, fromStranger = false) =>
-        Queue.offer(said, { pid: 1, fields, fromStranger })
+      const said = yield* Queue.unbounded<Process.Notification>()
+      const say = (fields: Record<string, string>, sender: Process.Notification["sender"] = "member") =>
+        Queue.offer(said, { pid: 1, fields, sender, truncated: false })
       const child = observe(undefined, Stream.fromQueue(said))
       const dead = yield* Effect.forkChild(Effect.flip(watch(Liveness.watchdog("3 seconds"), child)), {
         startImmediately: true
@@ -209,7 +214,7 @@ describe("liveness", () => {
         yield* say({ WATCHDOG: "1" })
       }
       yield* TestClock.adjust("2 seconds")
-      yield* say({ WATCHDOG: "1" }, true)
+      yield* say({ WATCHDOG: "1" }, "stranger")
       yield* say({ STATUS: "well" })
       yield* TestClock.adjust("999 millis")
       expect(dead.pollUnsafe()).toBeUndefined()
@@ -222,8 +227,9 @@ describe("liveness", () => {
 
   it.effect("is lost when a watchdog says so, and its interval can be changed", () =>
     Effect.gen(function* () {
-      const said = yield* Queue.unbounded<Notification>()
-      const say = (fields: Record<string, string>) => Queue.offer(said, { pid: 1, fields, fromStranger: false })
+      const said = yield* Queue.unbounded<Process.Notification>()
+      const say = (fields: Record<string, string>) =>
+        Queue.offer(said, { pid: 1, fields, sender: "member", truncated: false })
       const child = observe(undefined, Stream.fromQueue(said))
       const dead = yield* Effect.forkChild(Effect.flip(watch(Liveness.watchdog("3 seconds"), child)), {
         startImmediately: true

@@ -44,6 +44,15 @@ inNursery(`redis${because(redis.problem)}`, (it) => {
     })
   )
 
+  it.effect.skipIf(redis.problem !== undefined)("is ready by its notification", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const ready = Ready.notify.pipe(Ready.timeout("20 seconds"))
+      yield* check(ready, yield* start(yield* server(port, "--supervised", "systemd"), ready))
+      expect(yield* ask({ port }, "PING\r\n")).toBe("+PONG\r\n")
+    })
+  )
+
   it.effect.skipIf(redis.problem !== undefined)("is ready by its own client", () =>
     Effect.gen(function* () {
       const port = yield* freePort
@@ -159,17 +168,17 @@ inNursery(`PostgreSQL${because(postgres.problem)}`, (it) => {
     )
 
   it.effect.skipIf(postgres.problem !== undefined)(
-    "is ready by its own word, its own client and its sockets",
+    "is ready by its own client, its log, its notification and its sockets",
     () =>
       Effect.gen(function* () {
         const dir = yield* initialized
         const port = yield* freePort
         const isUp = Ready.command(Command.make("pg_isready", ["-h", dir, "-p", String(port)]))
         const log = Ready.log(/database system is ready to accept connections/, { stream: "stderr" })
-        const child = yield* start(server(dir, port), log, isUp)
+        const child = yield* start(server(dir, port), log, isUp, Ready.notify)
         yield* check(isUp, child)
         expect(yield* query(dir, port)).toBe("42\n")
-        yield* check(Ready.all([log, Ready.tcp(port), Ready.unix(join(dir, `.s.PGSQL.${port}`))]), child)
+        yield* check(Ready.all([log, Ready.notify, Ready.tcp(port), Ready.unix(join(dir, `.s.PGSQL.${port}`))]), child)
         const other = observe((yield* start(Command.make("sleep", ["1000"]))).process)
         const error = yield* Effect.flip(check(Ready.tcp(port), other))
         expect(error.reason).toMatchObject({ _tag: "ReadyStranger", pid: child.process?.pid, program: "postgres" })

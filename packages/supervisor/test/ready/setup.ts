@@ -11,11 +11,12 @@ import { Command, Nursery, Process, type SpawnError, type Stdio } from "@nursery
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Unresponsive } from "../../src/ChildError.ts"
 import { prepare } from "../../src/internal/ready/prepare.ts"
-import type { Notification, Running, Wants } from "../../src/internal/spec.ts"
+import type { Running, Wants } from "../../src/internal/spec.ts"
 import type { Liveness } from "../../src/Liveness.ts"
 import type { Ready } from "../../src/Ready.ts"
 
@@ -119,7 +120,7 @@ const linesOf = (process: unknown, stream: "stdout" | "stderr"): Stream.Stream<s
 /** What the shell gives to checks. */
 export const observe = (
   process: Process.ProcessBase<unknown> | undefined,
-  notifications: Stream.Stream<Notification> = Stream.never
+  notifications: Stream.Stream<Process.Notification> = Stream.never
 ): Child => {
   const problems: Array<string> = []
   const waiting: Array<{ readonly times: number; readonly done: Deferred.Deferred<void> }> = []
@@ -164,7 +165,10 @@ export const start = (
       all.map(({ spec }) => spec.wants),
       command.pipe(Command.stop({ signal: "SIGKILL", ...command.stop }))
     )
-    return observe(yield* spawn(prepared))
+    const process = yield* spawn(prepared)
+    const said = yield* PubSub.unbounded<Process.Notification>({ replay: 64 })
+    yield* Effect.forkScoped(Stream.runForEach(process.notifications, (one) => PubSub.publish(said, one)))
+    return observe(process, Stream.fromPubSub(said))
   })
 
 // The requirements of a command are those of its Streams and Sinks; these have none.

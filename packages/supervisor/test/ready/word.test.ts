@@ -1,12 +1,11 @@
 /** Checks that listen to what a process says itself. */
 import { expect } from "@effect/vitest"
-import { Command, Stdio } from "@nursery/process"
+import { Command, type Process, Stdio } from "@nursery/process"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { prepare } from "../../src/internal/ready/prepare.ts"
-import type { Notification } from "../../src/internal/spec.ts"
 import * as Liveness from "../../src/Liveness.ts"
 import * as Ready from "../../src/Ready.ts"
 import { check, inNursery, observe, start } from "./setup.ts"
@@ -90,11 +89,10 @@ inNursery("a process says that it is ready", (it) => {
   )
 })
 
-const message = (fields: Record<string, string>, fromStranger = false): Notification => ({
-  pid: 4711,
-  fields,
-  fromStranger
-})
+const message = (
+  fields: Record<string, string>,
+  sender: Process.Notification["sender"] = "member"
+): Process.Notification => ({ pid: 4711, sender, fields, truncated: false })
 
 inNursery("a process notifies", (it) => {
   it.effect("that it is ready, among other things", () =>
@@ -102,6 +100,10 @@ inNursery("a process notifies", (it) => {
       const said = Stream.make(message({ STATUS: "loading" }), message({ READY: "0" }), message({ READY: "1" }))
       yield* check(Ready.notify, observe(undefined, said))
     })
+  )
+
+  it.effect("by a program that has ended by now", () =>
+    check(Ready.notify, observe(undefined, Stream.make(message({ READY: "1" }, "gone"))))
   )
 
   it.effect("nothing that counts before its notifications end", () =>
@@ -114,7 +116,11 @@ inNursery("a process notifies", (it) => {
 
   it.effect("in the name of another one, which is an error of its own", () =>
     Effect.gen(function* () {
-      const said = Stream.make(message({ STATUS: "x" }, true), message({ READY: "1" }, true), message({ READY: "1" }))
+      const said = Stream.make(
+        message({ STATUS: "x" }, "stranger"),
+        message({ READY: "1" }, "stranger"),
+        message({ READY: "1" })
+      )
       const error = yield* Effect.flip(check(Ready.notify, observe(undefined, said)))
       expect(error.reason).toMatchObject({ _tag: "ReadyStranger", ready: "notify", pid: 4711 })
     })

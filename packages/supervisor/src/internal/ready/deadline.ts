@@ -36,10 +36,10 @@ export const limit = (spec: ReadySpec, after: Duration.Duration): ReadySpec["che
 /** Each message extends the limit to so long after it, never below what it was at first. */
 const extended = Effect.fnUntraced(function* (after: Duration.Duration, running: Running) {
   let end = (yield* Clock.currentTimeMillis) + Duration.toMillis(after)
-  const listen = Stream.runForEach(running.notifications, ({ fields, fromStranger }) =>
+  const listen = Stream.runForEach(running.notifications, ({ fields, sender }) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const micros = Number(fields["EXTEND_TIMEOUT_USEC"])
-      if (!fromStranger && Number.isFinite(micros)) end = Math.max(end, now + micros / 1000)
+      if (sender !== "stranger" && Number.isFinite(micros)) end = Math.max(end, now + micros / 1000)
     })
   )
   const wait = Effect.gen(function* () {

@@ -10,7 +10,7 @@ import type { Wants } from "../spec.ts"
 
 /**
  * Changes a command so that the checks can work. Fails as a start does where the command wants something else of a descriptor:
- * another try would not help. The environment of the notify protocol is set where the process is started.
+ * another try would not help.
  */
 export const prepare = (
   all: ReadonlyArray<Wants>,
@@ -40,6 +40,7 @@ export const prepare = (
       if (mode !== undefined) return refuse(`fds[${descriptor}]`, "is the descriptor of Ready.fd: leave it out")
       prepared = Command.fds(prepared, { [descriptor]: "pipe" })
     }
+    if (all.some((wants) => wants.notify)) prepared = Command.notify(prepared, true)
     const watchdog = all.find((wants) => wants.watchdog !== undefined)?.watchdog
     if (watchdog === undefined) return Effect.succeed(prepared)
     // This program's own watchdog, if systemd watches it, is none of the child's: WATCHDOG_PID says whose it is.

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import type { Process } from "@nursery/process"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -10,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { Unresponsive } from "../../ChildError.ts"
-import type { Notification, Running } from "../spec.ts"
+import type { Running } from "../spec.ts"
 import { attempt } from "./poll.ts"
 import { describe } from "./problem.ts"
 
@@ -48,8 +49,8 @@ export const watchdog = Effect.fnUntraced(function* (
   const dead = (problem: string) => new Unresponsive({ child: running.child, check: "watchdog", problem })
   let millis = Duration.toMillis(interval)
   let heard = yield* Clock.currentTimeMillis
-  const hear = Effect.fnUntraced(function* ({ fields, fromStranger }: Notification) {
-    if (fromStranger) return
+  const hear = Effect.fnUntraced(function* ({ fields, sender }: Process.Notification) {
+    if (sender === "stranger") return
     const now = yield* Clock.currentTimeMillis
     const micros = Number(fields["WATCHDOG_USEC"])
     if (Number.isFinite(micros) && micros > 0) {

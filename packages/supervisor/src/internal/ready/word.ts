@@ -24,11 +24,17 @@ const first = <A, B>(stream: Stream.Stream<A>, find: (value: A) => B | undefined
 export const notified = (running: Running): Effect.Effect<void, NotReady> =>
   Effect.flatMap(
     first(running.notifications, (message) => (message.fields["READY"] === "1" ? message : undefined)),
-    ({ fromStranger, pid }) =>
-      fromStranger
-        ? Effect.fail(new NotReady({ child: running.child, reason: new ReadyStranger({ ready: "notify", pid }) }))
+    ({ pid, sender }) =>
+      // One that is gone had learned the name of the socket from the process: a program that only notifies, and ends.
+      sender === "stranger"
+        ? Effect.fail(
+            new NotReady({ child: running.child, reason: new ReadyStranger({ ready: "notify", ...of(pid) }) })
+          )
         : Effect.void
   )
+
+/** A sender of another pid namespace has no number here. */
+const of = (pid: number) => (pid > 0 ? { pid } : {})
 
 /** A line that matches. */
 export const logged = (
