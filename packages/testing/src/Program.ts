@@ -106,8 +106,11 @@ export const steps = <Steps extends ReadonlyArray<Effect.Effect<unknown, unknown
  *
  * @category constructors
  */
-export const exits = (code: number, options?: { readonly after?: Duration.Input | undefined }) =>
-  options?.after === undefined ? exit(code) : steps(sleep(options.after), exit(code))
+export const exits = (
+  code: number,
+  options?: { readonly after?: Duration.Input | undefined }
+): Effect.Effect<never, never, Self> =>
+  options?.after === undefined ? exit(code) : Effect.andThen(sleep(options.after), exit(code))
 
 /**
  * Runs until a signal ends it.
