@@ -68,6 +68,13 @@ export class Entry {
     if (this.history.length > historyLength) this.history.shift()
   }
 
+  /** Told what its process says by the notify protocol. */
+  readonly hearers = new Set<(fields: Process.Notification["fields"]) => void>()
+
+  hear(fields: Process.Notification["fields"]): void {
+    for (const hearer of this.hearers) hearer(fields)
+  }
+
   tell(): void {
     for (const listener of this.listeners) listener()
   }

@@ -18,6 +18,8 @@ export interface Life {
   readonly command: Command.Command | undefined
   readonly spawned: (process: Process.Process) => void
   readonly ready: (value: unknown) => void
+  /** A message of the notify protocol. */
+  readonly hear: (notification: Process.Notification) => void
   /** Runs a tree as this child, until its end. */
   readonly nest: (spec: TreeSpec) => AnyEffect
 }
@@ -55,7 +57,7 @@ const processLife = (spec: ProcessSpec, life: Life): AnyEffect =>
     // What a Stream given as input fails with comes by `success` alone.
     const process = handle as Process.Process
     life.spawned(process)
-    const running = yield* listen(spec, process, readers)
+    const running = yield* listen(spec, process, readers, life.hear)
     if (spec.ready === undefined) life.ready(undefined)
     else life.ready(yield* Effect.raceFirst(spec.ready.check(running), endedTooEarly(spec, process)))
     if (spec.liveness === undefined) return yield* handle.success

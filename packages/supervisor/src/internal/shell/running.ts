@@ -3,7 +3,9 @@
  *
  * @internal
  */
+import type { Process } from "@nursery/process"
 import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ChildRefused, ReloadFailed } from "../../SupervisorError.ts"
 import type { Refusal } from "../core/model.ts"
@@ -97,16 +99,43 @@ export const runningOf = (root: Tree): RunningTree => ({
 const add = (tree: Tree, path: Path, child: ChildSpec): Found<void> =>
   Effect.contextWith((context: Context.Context<never>) => answered(path, (done) => tree.add(child, context, done)))
 
+/** How long a process may take to read its configuration, until it says that it has. */
+const reloadTimeout = Duration.seconds(90)
+
 const reload = (path: Path, entry: Entry): Effect.Effect<void, ChildRefused | ReloadFailed> => {
   const { process, spec } = entry
   if (spec.kind !== "process" || spec.reload === undefined) return refuse(path, "unsupported")
   if (process === undefined || entry.isOver) return refuse(path, "down")
-  if (spec.reload === "notify") return refuse(path, "unsupported")
-  // Its requirements are those of the tree, in whose context it runs.
-  const effect = spec.reload(process) as Effect.Effect<unknown, unknown>
-  return effect.pipe(
-    Effect.asVoid,
-    Effect.provideContext(entry.context),
-    Effect.catch((cause) => Effect.fail(new ReloadFailed({ child: path.join("/"), cause })))
+  const failed = (cause: unknown) => Effect.fail(new ReloadFailed({ child: path.join("/"), cause }))
+  if (spec.reload !== "notify") {
+    // Its requirements are those of the tree, in whose context it runs.
+    const effect = spec.reload(process) as Effect.Effect<unknown, unknown>
+    return effect.pipe(Effect.asVoid, Effect.provideContext(entry.context), Effect.catch(failed))
+  }
+  const ended = Effect.andThen(process.exit, Effect.fail("it ended"))
+  return Effect.raceFirst(acknowledged(entry, process), ended).pipe(
+    Effect.timeoutOrElse({
+      duration: reloadTimeout,
+      orElse: () => Effect.fail("it did not say that it was ready again")
+    }),
+    Effect.catch(failed)
   )
 }
+
+/** systemd's `notify-reload`: SIGHUP, which is answered by RELOADING=1 and, when that is done, by READY=1. */
+const acknowledged = (entry: Entry, process: Process.Process): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    let reloading = false
+    const hearer = (fields: Process.Notification["fields"]): void => {
+      if (fields["RELOADING"] === "1") reloading = true
+      if (fields["READY"] !== "1" || !reloading) return
+      entry.hearers.delete(hearer)
+      resume(Effect.void)
+    }
+    entry.hearers.add(hearer)
+    const signal = Effect.runForkWith(entry.context)(process.signal("SIGHUP"))
+    return Effect.sync(() => {
+      entry.hearers.delete(hearer)
+      signal.interruptUnsafe()
+    })
+  })

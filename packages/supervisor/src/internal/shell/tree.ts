@@ -7,6 +7,7 @@
  *
  * @internal
  */
+import type { Process } from "@nursery/process"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -15,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
-import { GaveUp } from "../../SupervisorError.ts"
+import type { GaveUp } from "../../SupervisorError.ts"
 import type { Snapshot, Status, SupervisorEvent } from "../../SupervisorEvent.ts"
 import type { Action, End, Input, Refusal, State, Verdict } from "../core/model.ts"
 import { initial, step } from "../core/step.ts"
@@ -26,17 +27,9 @@ import { Entry } from "./entry.ts"
 import type { Hub } from "./hub.ts"
 import { type Life, live } from "./life.ts"
 import { Metrics, observed } from "./observe.ts"
+import { Culprit, outcomeOf } from "./outcome.ts"
 import { decide, decideNow, exitOf } from "./policy.ts"
 import { snapshotOf } from "./snapshot.ts"
-
-/** A dynamic supervisor fails with what its child failed with: this carries who that was. */
-class Culprit {
-  readonly gaveUp: GaveUp
-
-  constructor(gaveUp: GaveUp) {
-    this.gaveUp = gaveUp
-  }
-}
 
 export class Tree {
   readonly spec: TreeSpec
@@ -228,6 +221,9 @@ export class Tree {
         this.#metrics.ready()
         this.dispatch({ _tag: "Ready", id, incarnation })
       },
+      hear: (notification) => {
+        if (isCurrent()) this.#hear(entry, notification)
+      },
       nest: (spec) => this.#nest(entry, spec, life)
     }
     entry.isOver = false
@@ -235,6 +231,19 @@ export class Tree {
     const fiber = this.#fork(entry, observed(live(entry.spec, life), [...this.path, id], incarnation))
     entry.life = fiber
     fiber.addObserver((exit) => this.#over(entry, incarnation, exit))
+  }
+
+  /** What a process says by the notify protocol. READY=1 and WATCHDOG=1 are for its checks. */
+  #hear(entry: Entry, { fields, sender }: Process.Notification): void {
+    if (sender === "stranger") return
+    const about = this.#about(entry.spec.name)
+    const status = fields["STATUS"]
+    if (status !== undefined) {
+      entry.says = status
+      this.#tell({ _tag: "Said", ...about, status })
+    }
+    if (fields["RELOADING"] === "1") this.#tell({ _tag: "Reloading", ...about })
+    entry.hear(fields)
   }
 
   /** A tree in the place of a child. */
@@ -362,21 +371,10 @@ export class Tree {
     // The trees below it tell in the same place, and have ended before.
     if (this.path.length === 1) this.hub.end()
     for (const entry of this.#entries.values()) entry.tell()
-    Deferred.doneUnsafe(this.#end, this.#outcomeOf(end))
-  }
-
-  #outcomeOf(end: End): Effect.Effect<Outcome, GaveUp<string, unknown>> {
-    if (end._tag === "Stopped") return Effect.succeed(end)
-    const { attempts, culprit, history, lastExit } = this.#existing(end.id)
-    const exit = lastExit ?? { _tag: "Completed", value: undefined }
-    if (end._tag === "Significant") {
-      const value = exit._tag === "Completed" ? exit.value : undefined
-      return Effect.succeed<Outcome>({ _tag: "Significant", child: end.id, value })
-    }
-    // Keys are data: what a dynamic supervisor gives up with bears its own name, and the key is in the path.
-    const name = this.spec.kind === "dynamic" ? this.spec.name : end.id
-    const path = culprit?.path ?? [...this.path, end.id]
-    return Effect.fail(new GaveUp({ name, path, exit, attempts, history: [...history] }))
+    Deferred.doneUnsafe(
+      this.#end,
+      outcomeOf(end, this.spec, this.path, (id) => this.#existing(id))
+    )
   }
 
   #existing(id: string): Entry {
