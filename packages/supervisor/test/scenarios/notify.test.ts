@@ -26,14 +26,14 @@ describe.skipIf(!hasPerl)(`a child that knows the notify protocol${hasPerl ? "" 
     Effect.gen(function* () {
       const api = Child.process(
         "api",
-        service(`say_it("STATUS=warming up"); say_it("READY=1\\nSTATUS=serving"); sleep 600`),
+        service(`say_it("STATUS=warming up\\nMAINPID=4711"); say_it("READY=1\\nSTATUS=serving"); sleep 600`),
         {
           ready: Ready.notify
         }
       )
       const running = yield* Supervisor.start(Supervisor.make("app", [api]))
       const { children } = yield* running.snapshot
-      expect(children).toMatchObject([{ name: "api", status: "ready", says: "serving" }])
+      expect(children).toMatchObject([{ name: "api", status: "ready", says: "serving", mainPid: 4711 }])
     }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
   )
 
