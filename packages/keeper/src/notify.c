@@ -157,7 +157,7 @@ struct place {
 };
 
 static bool is_there(struct place place) {
-  return place.pidfd < 0 || signal_pidfd(place.pidfd, 0) == 0 || errno == EPERM;
+  return place.pidfd < 0 || signal_pidfd(place.pidfd, 0) == 0 || errno != ESRCH;
 }
 
 /* -1 when it has been collected, or is hidden from us. Read first: the number was its own if it still is. */

@@ -1,6 +1,7 @@
 /** Messages of children by sd_notify(3): whose they are, that none is lost, and that nobody who sends them can do harm. */
 import { type ChildProcess, spawn as spawnProcess } from "node:child_process"
 import { readFileSync } from "node:fs"
+import { constants } from "node:os"
 import { expect, it } from "vitest"
 import type { Family, Lines, Spawned } from "./driver.ts"
 import * as F from "./frames.ts"
@@ -15,6 +16,8 @@ import {
   until
 } from "./suite.ts"
 import * as Tools from "./tools.ts"
+
+const { ENOSYS, EPERM } = constants.errno
 
 const flags = F.Flag.notify
 const output: ReadonlyArray<F.Fd> = [{ target: 1, kind: F.Kind.pipeOut }]
@@ -262,6 +265,29 @@ onTargets("a sender", native, (target) => {
       expect(await child.notified()).toMatchObject({ sender: "member", text: "STATUS=zombie" })
       child.cancel()
       await child.ended()
+    }
+    await expectNothingLeft(family)
+  })
+
+  it.each([
+    ["pidfd_open", ENOSYS],
+    ["pidfd_send_signal", ENOSYS],
+    ["pidfd_send_signal", EPERM]
+  ] as const)("is found also where seccomp answers %s with errno %i", async (name, errno) => {
+    const family = await target.start({ init: ["-e", `${name}=${errno}`] })
+    for (const level of levels) {
+      const [child, socket] = await named(family, { level })
+      const other = await stranger(socket, ["notify", "READY=1"])
+      expect(await child.notified()).toMatchObject({ pid: other.pid, sender: "stranger" })
+      other.kill("SIGKILL")
+      const deep = family.probe(
+        ["fork", "{", "fork", "{", "notify", "STATUS=deep", "pause", "}", "pause", "}", "pause"],
+        {
+          level,
+          flags
+        }
+      )
+      expect(await deep.notified()).toMatchObject({ sender: "member", text: "STATUS=deep" })
     }
     await expectNothingLeft(family)
   })

@@ -91,7 +91,8 @@ static void forbid(const char *setting) {
   static const struct {
     const char *name;
     int number;
-  } known[] = {{"pidfd_open=", SYS_pidfd_open}, {"clone3=", SYS_clone3},         {"close_range=", SYS_close_range},
+  } known[] = {{"pidfd_open=", SYS_pidfd_open},   {"pidfd_send_signal=", SYS_pidfd_send_signal},
+               {"clone3=", SYS_clone3},           {"close_range=", SYS_close_range},
                {"pidfd_getfd=", SYS_pidfd_getfd}, {"memfd_create=", SYS_memfd_create}};
 #if defined(__x86_64__)
   const uint32_t machine = AUDIT_ARCH_X86_64;

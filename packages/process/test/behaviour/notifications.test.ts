@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import * as Command from "../../src/Command.ts"
 import * as Process from "../../src/Process.ts"
 import { actor } from "../support/native.ts"
+import * as Proc from "../support/proc.ts"
 import * as Stage from "../support/stage.ts"
 import { leftOpen, onEveryWay, sh } from "./setup.ts"
 
@@ -121,6 +122,18 @@ onEveryWay("notifications", (it, way) => {
       )
       expect(yield* Fiber.join(reader)).toEqual([])
     })
+  )
+
+  it.effect.skipIf(lacks)("end when the helpers are lost, after what was told before", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const process = yield* Process.spawn(stage.play("notify READY=1 barrier say sent sleep").pipe(notifying))
+      yield* stage.hears("sent")
+      const reaper = Proc.entryOf(process.pid)?.parent ?? 0
+      Proc.kill(Proc.entryOf(reaper)?.parent ?? 0)
+      expect(fieldsOf(yield* Stream.runCollect(process.notifications))).toEqual([{ READY: "1" }])
+      expect(yield* Effect.flip(process.exit)).toMatchObject({ _tag: "KeeperLost" })
+    }).pipe(Effect.provide(way.layer))
   )
 
   it.effect.skipIf(lacks)("keep no descriptor, and hold nobody up who waits for a barrier", () =>
