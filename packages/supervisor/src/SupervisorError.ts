@@ -4,6 +4,7 @@
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import type { ChildExit } from "./ChildExit.ts"
 import { showPath } from "./internal/text.ts"
 
@@ -64,6 +65,42 @@ export class GaveUp<out Name extends string = string, out E = unknown> extends D
     super(fields)
   }
 
+  /**
+   * The Schema of the `GaveUp` of a child, to send and store it.
+   *
+   * What a child completed with is not part of the encoded form, and is `undefined` in the decoded one.
+   *
+   * **Example** (A failure as JSON)
+   *
+   * ```ts
+   * import { GaveUp } from "@nursery/supervisor"
+   * import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+   * import assert from "node:assert/strict"
+   *
+   * class OutOfPaper extends Schema.TaggedError<OutOfPaper>()("OutOfPaper", { tray: Schema.Number }) {}
+   *
+   * const Json = Schema.fromJsonString(Schema.toCodecJson(GaveUp.schema("printer", OutOfPaper)))
+   * const error = new GaveUp({
+   *   name: "printer",
+   *   path: ["office", "printer"],
+   *   exit: { _tag: "Failed", error: new OutOfPaper({ tray: 2 }) },
+   *   attempts: 3,
+   *   history: []
+   * })
+   * const copy = Schema.decodeSync(Json)(Schema.encodeSync(Json)(error))
+   *
+   * assert(copy.exit._tag === "Failed")
+   * assert.equal(copy.exit.error.tray, 2)
+   * ```
+   */
+  static schema<const Name extends string, E, I, RD, RE>(
+    name: Name,
+    error: Schema.Codec<E, I, RD, RE>
+  ): Schema.Codec<GaveUp<Name, E>, GaveUpEncoded<Name, I>, RD, RE> {
+    return gaveUpSchema(name, error)
+  }
+
   override get message(): string {
     const from = this.path.lastIndexOf(this.name)
     const who = from === -1 ? this.name : showPath(this.path.slice(from))
@@ -71,6 +108,74 @@ export class GaveUp<out Name extends string = string, out E = unknown> extends D
     return `${who} gave up after ${attempts}: ${describe(this.exit)}`
   }
 }
+
+/**
+ * The encoded form of a {@link GaveUp}.
+ *
+ * @category models
+ */
+export interface GaveUpEncoded<out Name extends string, out E> {
+  readonly _tag: "GaveUp"
+  readonly name: Name
+  readonly path: ReadonlyArray<string>
+  readonly exit: ExitEncoded<E>
+  readonly attempts: number
+  readonly history: ReadonlyArray<{
+    readonly exit: ExitEncoded<E>
+    readonly incarnation: number
+    readonly time: number
+  }>
+}
+
+type ExitEncoded<E> =
+  | { readonly _tag: "Completed" }
+  | { readonly _tag: "Failed"; readonly error: E }
+  | { readonly _tag: "Died"; readonly cause: Cause.Cause<never> }
+
+const gaveUpSchema = <Name extends string, E, I, RD, RE>(name: Name, error: Schema.Codec<E, I, RD, RE>) => {
+  const Exit = Schema.Union([
+    Schema.TaggedStruct("Completed", {}),
+    Schema.TaggedStruct("Failed", { error }),
+    Schema.TaggedStruct("Died", { cause: Schema.Cause(Schema.Never, Schema.Defect()) })
+  ])
+  const Fields = Schema.TaggedStruct("GaveUp", {
+    name: Schema.Literal(name),
+    path: Schema.Array(Schema.String),
+    exit: Exit,
+    attempts: Schema.Number,
+    history: Schema.Array(Schema.Struct({ exit: Exit, incarnation: Schema.Number, time: Schema.Number }))
+  })
+  const isGaveUp = (u: unknown): u is GaveUp<Name, E> => u instanceof GaveUp && u.name === name
+  return Fields.pipe(
+    Schema.decodeTo(
+      Schema.declare(isGaveUp),
+      SchemaTransformation.transform({
+        decode: ({ attempts, exit, history, path }): GaveUp<Name, E> =>
+          new GaveUp({
+            name,
+            path,
+            exit: withValue(exit),
+            attempts,
+            history: history.map((past) => ({ ...past, exit: withValue(past.exit) }))
+          }),
+        encode: ({ _tag, attempts, exit, history, path }) => ({
+          _tag,
+          name,
+          path,
+          exit: withoutValue(exit),
+          attempts,
+          history: history.map((past) => ({ ...past, exit: withoutValue(past.exit) }))
+        })
+      })
+    )
+  )
+}
+
+const withValue = <E>(exit: ExitEncoded<E>): ChildExit<E> =>
+  exit._tag === "Completed" ? { _tag: "Completed", value: undefined } : exit
+
+const withoutValue = <E>(exit: ChildExit<E>): ExitEncoded<E> =>
+  exit._tag === "Completed" ? { _tag: "Completed" } : exit
 
 const describe = (exit: ChildExit): string => {
   switch (exit._tag) {

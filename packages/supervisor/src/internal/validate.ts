@@ -16,18 +16,9 @@ export const validateTree = (spec: ChildSpec): Result.Result<void, InvalidTree> 
   return found === undefined ? Result.void : Result.fail(found)
 }
 
-/** What is wrong with one child that is to be among these siblings. */
-export const validateChild = (
-  spec: ChildSpec,
-  path: Path,
-  siblings: ReadonlySet<string>
-): Result.Result<void, InvalidTree> => {
-  const problem = dependencyProblem(spec, siblings, new Set())
-  const found = problem === undefined ? invalidIn(spec, [...path, spec.name]) : invalid([...path, spec.name], problem)
-  return found === undefined ? Result.void : Result.fail(found)
-}
-
-const invalid = (path: Path, problem: string): InvalidTree => new InvalidTree({ path, problem })
+const invalid = (path: Path, problem: string): InvalidTree =>
+  // A name may be anything where a tree comes from untyped code.
+  new InvalidTree({ path: path.map(String), problem })
 
 const invalidIn = (spec: ChildSpec, path: Path): InvalidTree | undefined => {
   const problem = ownProblem(spec)
@@ -37,12 +28,12 @@ const invalidIn = (spec: ChildSpec, path: Path): InvalidTree | undefined => {
 
 const invalidBelow = (children: ReadonlyArray<ChildSpec>, path: Path): InvalidTree | undefined => {
   if (children.length === 0) return invalid(path, "has no children")
-  const names = new Set(children.map(({ name }) => name))
+  const siblings = new Map(children.map((child) => [child.name, child]))
   const earlier = new Set<string>()
   for (const child of children) {
     if (earlier.has(child.name)) return invalid(path, `two children are named ${quote(child.name)}`)
     const at = [...path, child.name]
-    const problem = dependencyProblem(child, earlier, names)
+    const problem = dependencyProblem(child, earlier, siblings)
     if (problem !== undefined) return invalid(at, problem)
     const below = invalidIn(child, at)
     if (below !== undefined) return below
@@ -53,22 +44,35 @@ const invalidBelow = (children: ReadonlyArray<ChildSpec>, path: Path): InvalidTr
 
 const quote = (name: string): string => JSON.stringify(name)
 
-/** `all`: the names of all siblings, to tell a later one from one that does not exist. */
-const dependencyProblem = (
-  { after, name }: ChildSpec,
-  earlier: ReadonlySet<string>,
-  all: ReadonlySet<string>
-): string | undefined => {
+type Siblings = ReadonlyMap<string, ChildSpec>
+
+const dependencyProblem = (child: ChildSpec, earlier: ReadonlySet<string>, all: Siblings): string | undefined => {
   const seen = new Set<string>()
-  for (const { on } of after) {
-    if (on === name) return "starts after itself"
-    if (!earlier.has(on)) {
-      return all.has(on)
-        ? `starts after ${quote(on)}, which is given later: give it earlier`
-        : `starts after ${quote(on)}, and there is no such sibling`
-    }
+  for (const { on } of child.after) {
+    if (on === child.name) return "starts after itself"
+    if (!earlier.has(on)) return laterProblem(child, on, all)
     if (seen.has(on)) return `starts after ${quote(on)} twice: requires includes after`
     seen.add(on)
+  }
+  return undefined
+}
+
+const laterProblem = (child: ChildSpec, on: string, all: Siblings): string => {
+  if (!all.has(on)) return `starts after ${quote(on)}, and there is no such sibling`
+  const way = wayTo(child.name, [on], all, new Set())
+  return way === undefined
+    ? `starts after ${quote(on)}, which is given later: give it earlier`
+    : `starts after ${way.map(quote).join(", which starts after ")}`
+}
+
+/** How the last one of `way` depends on `goal`, if it does: the children in between, and the goal. */
+const wayTo = (goal: string, way: Path, all: Siblings, tried: Set<string>): Path | undefined => {
+  const last = way.at(-1) ?? goal
+  tried.add(last)
+  for (const { on } of all.get(last)?.after ?? []) {
+    if (on === goal) return [...way, on]
+    const found = tried.has(on) ? undefined : wayTo(goal, [...way, on], all, tried)
+    if (found !== undefined) return found
   }
   return undefined
 }
