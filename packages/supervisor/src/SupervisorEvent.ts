@@ -70,7 +70,8 @@ export type SupervisorEvent =
   | (ChildEventBase & { readonly _tag: "BackingOff"; readonly delay: number; readonly attempt: number })
   /** What a child says of itself, by the notify protocol. */
   | (ChildEventBase & { readonly _tag: "Said"; readonly status: string })
-  | (ChildEventBase & { readonly _tag: "Reloading" })
+  /** It says, by the notify protocol, that it reads its configuration anew, or that it is ending. */
+  | (ChildEventBase & { readonly _tag: "Reloading" | "Ending" })
   /** It could not be ended in time, and is no longer waited for. */
   | (ChildEventBase & { readonly _tag: "Abandoned" })
   | (ChildEventBase & { readonly _tag: "Added" })
@@ -94,6 +95,8 @@ export interface ChildSnapshot {
   /** How often its policy has restarted it. */
   readonly restarts: number
   readonly pid: number | undefined
+  /** The pid that it calls its main one, by the notify protocol, where that is another. */
+  readonly mainPid: number | undefined
   /** Milliseconds for which it has been ready. */
   readonly uptime: number | undefined
   readonly lastExit: ChildExit | undefined

@@ -18,6 +18,8 @@ export type ScheduleStep = (
   input: ChildExit
 ) => Pull.Pull<[unknown, Duration.Duration], unknown, unknown, unknown>
 
+type Said = { readonly _tag: "Said"; readonly status: string } | { readonly _tag: "Ending" | "Reloading" }
+
 /** How many ends are remembered. */
 const historyLength = 10
 
@@ -46,6 +48,7 @@ export class Entry {
   schedule: ScheduleStep | undefined
   /** What it says of itself. */
   says: string | undefined
+  mainPid: number | undefined
   /** Nothing of its present incarnation is left. */
   isOver = true
   /** It has been asked to end. */
@@ -71,8 +74,20 @@ export class Entry {
   /** Told what its process says by the notify protocol. */
   readonly hearers = new Set<(fields: Process.Notification["fields"]) => void>()
 
-  hear(fields: Process.Notification["fields"]): void {
+  /** What is news to those who watch the tree; READY=1 and WATCHDOG=1 are for the checks. */
+  hear({ fields, sender }: Process.Notification): ReadonlyArray<Said> {
+    if (sender === "stranger") return []
+    const news: Array<Said> = []
+    const { MAINPID: mainPid, STATUS: status } = fields
+    if (Number(mainPid) > 0) this.mainPid = Number(mainPid)
+    if (status !== undefined) {
+      this.says = status
+      news.push({ _tag: "Said", status })
+    }
+    if (fields["STOPPING"] === "1") news.push({ _tag: "Ending" })
+    if (fields["RELOADING"] === "1") news.push({ _tag: "Reloading" })
     for (const hearer of this.hearers) hearer(fields)
+    return news
   }
 
   tell(): void {

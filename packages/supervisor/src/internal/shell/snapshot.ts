@@ -39,6 +39,7 @@ const childOf = (child: Child, state: State, entry: Entry, now: number): ChildSn
     incarnation: child.incarnation,
     restarts: entry.restarts,
     pid: entry.isOver ? undefined : entry.process?.pid,
+    mainPid: entry.isOver ? undefined : entry.mainPid,
     uptime: status === "ready" && entry.readyAt !== undefined ? now - entry.readyAt : undefined,
     lastExit: entry.lastExit,
     says: entry.says,

@@ -7,7 +7,6 @@
  *
  * @internal
  */
-import type { Process } from "@nursery/process"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -205,6 +204,7 @@ export class Tree {
     entry.readyAt = undefined
     entry.process = undefined
     entry.says = undefined
+    entry.mainPid = undefined
     const isCurrent = (): boolean => entry.incarnation === incarnation && !entry.isOver
     const life: Life = {
       provided: this.providedTo(entry.spec),
@@ -222,7 +222,8 @@ export class Tree {
         this.dispatch({ _tag: "Ready", id, incarnation })
       },
       hear: (notification) => {
-        if (isCurrent()) this.#hear(entry, notification)
+        if (!isCurrent()) return
+        for (const said of entry.hear(notification)) this.#tell({ ...said, ...this.#about(id) })
       },
       nest: (spec) => this.#nest(entry, spec, life)
     }
@@ -231,19 +232,6 @@ export class Tree {
     const fiber = this.#fork(entry, observed(live(entry.spec, life), [...this.path, id], incarnation))
     entry.life = fiber
     fiber.addObserver((exit) => this.#over(entry, incarnation, exit))
-  }
-
-  /** What a process says by the notify protocol. READY=1 and WATCHDOG=1 are for its checks. */
-  #hear(entry: Entry, { fields, sender }: Process.Notification): void {
-    if (sender === "stranger") return
-    const about = this.#about(entry.spec.name)
-    const status = fields["STATUS"]
-    if (status !== undefined) {
-      entry.says = status
-      this.#tell({ _tag: "Said", ...about, status })
-    }
-    if (fields["RELOADING"] === "1") this.#tell({ _tag: "Reloading", ...about })
-    entry.hear(fields)
   }
 
   /** A tree in the place of a child. */
