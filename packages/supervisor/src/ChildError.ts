@@ -62,6 +62,8 @@ export class ReadyStranger extends Schema.TaggedError<ReadyStranger>()("ReadyStr
   override get message(): string {
     const name = this.program === undefined ? "" : ` (${this.program})`
     const who = this.pid === undefined ? "a process of another user" : `pid ${this.pid}${name}`
+    if (this.ready === "notify")
+      return `${who} sent READY=1 in its place, and is not part of it: it has to send that itself`
     return `${who} answered for ${this.ready}, and is not part of it: end that one, or let the child use another address`
   }
 }

@@ -268,8 +268,8 @@ export const command = (
  * Ready when the process says so by `READY=1` of systemd's notify protocol (`sd_notify(3)`): on the socket whose path it finds in
  * its environment as `NOTIFY_SOCKET`.
  *
- * The kernel tells who has sent a message. From a process that is not of the child's tree it fails with `NotReady` and the reason
- * `ReadyStranger`.
+ * The kernel tells who has sent a message. That of a process that is not of the child's tree does not count; when a time limit is up
+ * then, the reason is `ReadyStranger`, and names it.
  *
  * **Gotchas**
  *
@@ -278,7 +278,7 @@ export const command = (
  *
  * @category constructors
  */
-export const notify: Ready<void, NotReady, never, AnyProcess> = ready({
+export const notify: Ready<void, never, never, AnyProcess> = ready({
   name: "notify",
   wants: { ...noWants, notify: true },
   problem: undefined,

@@ -53,6 +53,10 @@ const reasons: ReadonlyArray<readonly [NotReadyReason, string]> = [
     "pid 7 (nginx) answered for tcp localhost:80, and is not part of it: end that one, or let the child use another address"
   ],
   [
+    new ReadyStranger({ ready: "notify", pid: 7 }),
+    "pid 7 sent READY=1 in its place, and is not part of it: it has to send that itself"
+  ],
+  [
     new ReadyStranger({ ready: "tcp localhost:80" }),
     "a process of another user answered for tcp localhost:80, and is not part of it: end that one, or let the child use another address"
   ]

@@ -11,6 +11,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
+import type { ReadyStranger } from "../ChildError.ts"
 import type { ChildExit } from "../ChildExit.ts"
 import type { Dependency, RestartRule, Strategy } from "./core/plan.ts"
 
@@ -55,8 +56,8 @@ export interface Running {
   readonly notifications: Stream.Stream<Process.Notification>
   /** Lines of the output that is wanted: each subscriber that comes before the child is ready gets those from the start on. */
   readonly lines: (of: "stdout" | "stderr" | "both") => Stream.Stream<string>
-  /** Told why it is not ready yet, each time that a probe has failed. */
-  readonly report: (problem: string) => void
+  /** Told why it is not ready yet, each time that a probe has failed. With a reason: the child fails with it when its time is up. */
+  readonly report: (problem: string, reason?: ReadyStranger) => void
 }
 
 export interface LivenessSpec {

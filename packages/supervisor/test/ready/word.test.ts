@@ -114,15 +114,14 @@ inNursery("a process notifies", (it) => {
     })
   )
 
-  it.effect("in the name of another one, which is an error of its own", () =>
+  it.effect("in the name of another one, which does not count, and is told when the time is up", () =>
     Effect.gen(function* () {
-      const said = Stream.make(
-        message({ STATUS: "x" }, "stranger"),
-        message({ READY: "1" }, "stranger"),
-        message({ READY: "1" })
-      )
-      const error = yield* Effect.flip(check(Ready.notify, observe(undefined, said)))
+      const said = Stream.make(message({ STATUS: "x" }, "stranger"), message({ READY: "1" }, "stranger"))
+      const child = observe(undefined, said)
+      const error = yield* Effect.flip(check(Ready.notify.pipe(Ready.timeout("50 millis")), child))
       expect(error.reason).toMatchObject({ _tag: "ReadyStranger", ready: "notify", pid: 4711 })
+      expect(child.problems).toEqual([error.reason.message])
+      yield* check(Ready.notify, observe(undefined, Stream.concat(said, Stream.make(message({ READY: "1" })))))
     })
   )
 })

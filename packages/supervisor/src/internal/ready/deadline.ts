@@ -7,27 +7,26 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { NotReady, ReadyTimeout } from "../../ChildError.ts"
+import { NotReady, type ReadyStranger, ReadyTimeout } from "../../ChildError.ts"
 import type { ReadySpec, Running } from "../spec.ts"
 
-/** Fails with the reason `ReadyTimeout` where the check is not done in time. */
+/** Fails where the check is not done in time: with the reason that it has reported itself, or `ReadyTimeout`. */
 export const limit = (spec: ReadySpec, after: Duration.Duration): ReadySpec["check"] => {
   if (!Duration.isFinite(after)) return spec.check
   return (running) =>
     Effect.suspend(() => {
       let problem: string | undefined
-      const report = (text: string) => {
+      let stranger: ReadyStranger | undefined
+      const report: Running["report"] = (text, reason) => {
         problem = text
-        running.report(text)
+        stranger = reason
+        running.report(text, reason)
       }
-      const late = Effect.suspend(() =>
-        Effect.fail(
-          new NotReady({
-            child: running.child,
-            reason: new ReadyTimeout({ ready: spec.name, after, ...(problem === undefined ? {} : { problem }) })
-          })
-        )
-      )
+      const late = Effect.suspend(() => {
+        const why = problem === undefined ? {} : { problem }
+        const reason = stranger ?? new ReadyTimeout({ ready: spec.name, after, ...why })
+        return Effect.fail(new NotReady({ child: running.child, reason }))
+      })
       const expired = spec.wants.notify ? extended(after, running) : Effect.sleep(after)
       return Effect.raceFirst(spec.check({ ...running, report }), Effect.andThen(expired, late))
     })

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import { NotReady, ReadyStranger } from "../../ChildError.ts"
+import { ReadyStranger } from "../../ChildError.ts"
 import type { Running } from "../spec.ts"
 
 /** What is not said before the stream ends, is not said: the end of the process or a time limit tells more. */
@@ -20,18 +20,19 @@ const first = <A, B>(stream: Stream.Stream<A>, find: (value: A) => B | undefined
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
 
-/** `READY=1` of `sd_notify(3)`. */
-export const notified = (running: Running): Effect.Effect<void, NotReady> =>
-  Effect.flatMap(
-    first(running.notifications, (message) => (message.fields["READY"] === "1" ? message : undefined)),
-    ({ pid, sender }) =>
-      // One that is gone had learned the name of the socket from the process: a program that only notifies, and ends.
-      sender === "stranger"
-        ? Effect.fail(
-            new NotReady({ child: running.child, reason: new ReadyStranger({ ready: "notify", ...of(pid) }) })
-          )
-        : Effect.void
-  )
+/**
+ * `READY=1` of `sd_notify(3)`, from the process or a descendant. One that is gone counts: it had learned the name of the socket from
+ * them, and was a program that only notifies. A stranger's does not, nor does it fail the child: every user of the machine can see
+ * the name, and could keep the child from ever being ready.
+ */
+export const notified = (running: Running): Effect.Effect<void> =>
+  first(running.notifications, ({ fields, pid, sender }) => {
+    if (fields["READY"] !== "1") return undefined
+    if (sender !== "stranger") return true
+    const reason = new ReadyStranger({ ready: "notify", ...of(pid) })
+    running.report(reason.message, reason)
+    return undefined
+  }).pipe(Effect.asVoid)
 
 /** A sender of another pid namespace has no number here. */
 const of = (pid: number) => (pid > 0 ? { pid } : {})
