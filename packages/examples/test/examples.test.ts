@@ -5,13 +5,25 @@ import { run, source } from "./run.ts"
 
 /** What each example writes. */
 const outputs: Readonly<Record<string, RegExp>> = {
+  "decisions.ts": /^the worker was killed by SIGKILL\nworker: ready\nextra: failed\n$/,
+  "dependencies.ts": /\ndb 2, migrate 1, api 2, proxy 1\n$/,
   "dropInSpawner.ts": /^ +1 apple\n +2 pear\n/,
+  "dynamicChildren.ts": /^the session of bob has ended\n$/,
   "errorsByReason.ts":
     /^v\d+\.\d+\.\d+\nno-such-program is not installed\nfalse exited with code 1\n"sort --field-separator" exited with code 2\n/,
   "firstProgram.ts": /^started pid \d+; leaving the scope\nall gone\n$/,
+  "firstTree.ts":
+    /^.*: listening on port \d+ \{ 'nursery\.child': 'app\/web'.*\n\{ _tag: 'Significant', child: 'client', value: 'hello' \}\n$/,
+  "nestedTrees.ts": /^after 2 attempts: pages gave up after 3 attempts: "sh -c 'exit 3'" exited with code 3\n$/,
+  "oneChild.ts": /^sleeper is ready, in life 2\n$/,
+  "restartBySchedule.ts":
+    /^flaky gave up after 4 attempts: "sh -c 'exit 7'" exited with code 7\nlife 1: Failed\nlife 2: Failed\nlife 3: Failed\nlife 4: Failed\n$/,
   "serverInTest.ts": /^the server says hello\n$/,
   "streamLines.ts": /^request 7 took 9 ms\nrequest 17 took 9 ms\nrequest 27 took 9 ms\n$/,
-  "timeLimit.ts": /^encoding\nclosing the file\ntook too long, and is gone\n$/
+  "timeLimit.ts": /^encoding\nclosing the file\ntook too long, and is gone\n$/,
+  "treeControl.ts":
+    /^blue is ready again, in life 2\ngreen is ready again, in life 2\nblue is ready again, in life 3\n$/,
+  "treeInVirtualTime.ts": /^it held\n$/
 }
 
 const root = join(import.meta.dirname, "../../..")
