@@ -93,15 +93,42 @@ const outputOf = (process: Process.Process, name: Name): Stream.Stream<Uint8Arra
   return Stream.isStream(stream) ? (stream as Stream.Stream<Uint8Array, unknown>) : undefined
 }
 
-const drain = (of: Name, stream: Stream.Stream<Uint8Array, unknown>, lines: PubSub.PubSub<Line>): Effect.Effect<void> =>
-  stream.pipe(
+/** A line that goes on for longer comes in pieces: a process that never ends one must not fill the memory. */
+const longestLine = 64 * 1024
+
+/** Takes text, and returns the lines that it completes; called without any, what is left. */
+const splitter = (): ((text?: string) => ReadonlyArray<string>) => {
+  let rest = ""
+  return (text) => {
+    if (text === undefined) return rest === "" ? [] : [rest]
+    const lines = (rest + text).split(/\r?\n/)
+    rest = lines.pop() ?? ""
+    for (; rest.length >= longestLine; rest = rest.slice(longestLine)) lines.push(rest.slice(0, longestLine))
+    return lines
+  }
+}
+
+const drain = (
+  of: Name,
+  stream: Stream.Stream<Uint8Array, unknown>,
+  told: PubSub.PubSub<Line>
+): Effect.Effect<void> => {
+  const split = splitter()
+  const tell = (lines: ReadonlyArray<string>) =>
+    Effect.forEach(
+      lines,
+      (text) => {
+        PubSub.publishUnsafe(told, { of, text })
+        return Effect.logInfo(text)
+      },
+      { discard: true }
+    )
+  return stream.pipe(
     Stream.decodeText(),
-    Stream.splitLines,
-    Stream.runForEach((text) => {
-      PubSub.publishUnsafe(lines, { of, text })
-      return Effect.logInfo(text)
-    }),
-    Effect.annotateLogs("nursery.stream", of),
+    Stream.runForEach((text) => tell(split(text))),
     // The end of the process says the rest.
-    Effect.ignore
+    Effect.ignore,
+    Effect.andThen(Effect.suspend(() => tell(split()))),
+    Effect.annotateLogs("nursery.stream", of)
   )
+}
