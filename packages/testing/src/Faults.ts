@@ -23,7 +23,7 @@ import * as Faulty from "./internal/faulty.ts"
 import * as Helpers from "./internal/helpers.ts"
 
 /**
- * What happens to a start. Make it with {@link fail}, {@link delay} or {@link lose}.
+ * What happens to a start. Make it with {@link fail}, {@link delay}, {@link lose} or {@link dropNotifications}.
  *
  * @category models
  */
@@ -84,6 +84,25 @@ export const delay = (duration: Duration.Input): Fault => ({ _tag: "Delay", dura
  * @category faults
  */
 export const lose = (error: KeeperLost = keeperLost): Fault => ({ _tag: "Lose", error })
+
+/**
+ * What the process tells by sd_notify(3) is lost, all of it or what `drops` says. It is given the text of each message:
+ * `READY=1\nSTATUS=up`.
+ *
+ * **Example** (A service that seems to hang)
+ *
+ * ```ts
+ * import { Nursery } from "@nursery/process"
+ * import { Faults } from "@nursery/testing"
+ * import * as Layer from "effect/Layer"
+ *
+ * const silent = Faults.dropNotifications((text) => text.includes("WATCHDOG=1"))
+ * const layer = Faults.layer(Faults.every("my-service", silent)).pipe(Layer.provide(Nursery.layer))
+ * ```
+ *
+ * @category faults
+ */
+export const dropNotifications = (drops: (text: string) => boolean = () => true): Fault => ({ _tag: "Mute", drops })
 
 /**
  * The fault for the `n`th start of any program, or of one, counted from 1.

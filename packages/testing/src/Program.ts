@@ -19,6 +19,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Errno, SpawnProblem } from "./internal/failures.ts"
+import * as Notification from "./internal/notification.ts"
 import type { SimulatedProcess } from "./internal/process.ts"
 import { Self } from "./internal/self.ts"
 
@@ -231,6 +232,37 @@ export const input = (descriptor: number): Stream.Stream<Uint8Array, never, Self
  * @category steps
  */
 export const stdin: Stream.Stream<Uint8Array, never, Self> = input(0)
+
+/**
+ * Tells something by sd_notify(3), as a service of systemd does: it comes out of `process.notifications` where the command has the
+ * option `notify`, and is lost where it has not.
+ *
+ * **Example** (A service that says when it is ready)
+ *
+ * ```ts
+ * import { Command, Process } from "@nursery/process"
+ * import { Program, TestNursery } from "@nursery/testing"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const programs = TestNursery.layer({
+ *   service: Program.steps(Program.sleep("10 millis"), Program.notify({ READY: 1, STATUS: "up" }), Program.runs)
+ * })
+ *
+ * const test = Effect.gen(function*() {
+ *   const service = yield* Process.spawn(Command.make("service", [], { notify: true }))
+ *   const [first] = yield* service.notifications.pipe(Stream.take(1), Stream.runCollect)
+ *   assert.deepEqual(first?.fields, { READY: "1", STATUS: "up" })
+ * })
+ *
+ * await Effect.runPromise(test.pipe(Effect.scoped, Effect.provide(programs)))
+ * ```
+ *
+ * @category steps
+ */
+export const notify = (fields: Notification.Fields): Effect.Effect<void, never, Self> =>
+  act((process) => process.tree.notified(Notification.make(process.pid, "member", fields)))
 
 /**
  * Has no effect on the process from now on. SIGKILL and SIGSTOP cannot be ignored.

@@ -24,6 +24,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Failures from "./internal/failures.ts"
+import * as Notification from "./internal/notification.ts"
 import { type Call, type Playable, World } from "./internal/world.ts"
 import type { Entry, Invocation, Programs, Self } from "./Program.ts"
 
@@ -209,6 +210,23 @@ export const kill = (pid: number, signal: Signal.Signal = "SIGKILL"): Effect.Eff
     if (process === undefined) return false
     world.signal(process, Signal.toNumber(signal))
     return true
+  })
+
+/**
+ * Somebody tells something about a process by sd_notify(3) who is not of its tree, or who has ended before that could be found out.
+ * Whether there was such a process.
+ *
+ * @category operations
+ */
+export const notify = (
+  pid: number,
+  fields: { readonly [name: string]: string | number },
+  options?: { readonly sender?: "stranger" | "gone" | undefined; readonly from?: number | undefined }
+): Effect.Effect<boolean, never, TestNursery> =>
+  sync((world) => {
+    const process = world.get(pid)
+    process?.tree.notified(Notification.make(options?.from ?? 1, options?.sender ?? "stranger", fields))
+    return process !== undefined
   })
 
 /**

@@ -42,6 +42,7 @@ const programOf = (random: Random, depth = 0): Program.Program => {
       case 5:
         return random.below(4) === 0 ? Effect.fail("crash") : Program.close(1)
       case 6:
+        return Program.notify({ STATUS: time })
       case 7:
         return Program.sleep(time)
       default:
@@ -55,8 +56,8 @@ const programOf = (random: Random, depth = 0): Program.Program => {
 /** Which callback may come after which. */
 const next: Readonly<Record<string, ReadonlyArray<string>>> = {
   asked: ["started", "failed", "lost"],
-  started: ["exited", "lost", "unkillable"],
-  exited: ["ended", "lost", "unkillable"],
+  started: ["exited", "lost", "unkillable", "notified"],
+  exited: ["ended", "lost", "unkillable", "notified"],
   lost: ["ended", "unkillable"],
   failed: [],
   ended: []
@@ -96,7 +97,7 @@ class Judge {
         this.complaints.push(`${id}: ${what} where ${this.#expected} had to end`)
       }
       this.#expected = undefined
-      if (what !== "unkillable") this.states[id] = what
+      if (what !== "unkillable" && what !== "notified") this.states[id] = what
     }
     return {
       started: () => hear("started"),
@@ -107,7 +108,8 @@ class Judge {
       },
       ended: () => hear("ended"),
       lost: () => hear("lost"),
-      unkillable: () => hear("unkillable")
+      unkillable: () => hear("unkillable"),
+      notified: () => hear("notified")
     }
   }
 }
@@ -134,7 +136,8 @@ const requestOf = (random: Random): SpawnRequest => {
     umask: undefined,
     fds: [output],
     shellFallback: false,
-    groupOnFailure: random.below(4) === 0
+    groupOnFailure: random.below(4) === 0,
+    notify: random.below(2) === 0
   }
 }
 

@@ -26,6 +26,7 @@ export type Treatment =
   | { readonly _tag: "Fail"; readonly failure: SpawnFailure }
   | { readonly _tag: "Lose"; readonly error: KeeperLost }
   | { readonly _tag: "Delay"; readonly duration: Duration.Input }
+  | { readonly _tag: "Mute"; readonly drops: (text: string) => boolean }
 
 const { ECANCELED, ESRCH } = constants.errno
 
@@ -109,6 +110,19 @@ class Treated implements Ticket {
   }
 }
 
+/** Hears of no notification that is dropped. */
+const muted = (observer: Observer, drops: (text: string) => boolean): Observer => ({
+  started: (pid, helper, fds) => observer.started(pid, helper, fds),
+  failed: (failure) => observer.failed(failure),
+  exited: (status, usage, isLast) => observer.exited(status, usage, isLast),
+  ended: () => observer.ended(),
+  lost: (error) => observer.lost(error),
+  unkillable: (pids) => observer.unkillable(pids),
+  notified: (notification) => {
+    if (!drops(notification.text)) observer.notified?.(notification)
+  }
+})
+
 /** `treat` is asked once for each spawn, in their order. */
 export const make = (
   context: Context.Context<never>,
@@ -134,6 +148,8 @@ export const make = (
           return inner.spawn(request, observer)
         case "Delay":
           return new Treated(run, observer, Effect.sleep(treatment.duration), () => inner.spawn(request, observer))
+        case "Mute":
+          return inner.spawn(request, muted(observer, treatment.drops))
         case "Fail":
           return instead(observer, () => observer.failed(treatment.failure))
         case "Lose":

@@ -20,6 +20,6 @@ export const guarantees: Guarantees = {
   graceOutsideEventLoop: false,
   cheapSpawn: true,
   noStrayPid: true,
-  notifications: false,
+  notifications: true,
   limits: ["processes are simulated: no program of this machine runs"]
 }

@@ -11,6 +11,7 @@ import type {
   Below,
   Observer,
   OpenedFd,
+  RawNotification,
   RawUsage,
   Reach,
   SpawnFailure,
@@ -118,6 +119,12 @@ export class Tree implements Ticket {
     if (!this.#members.delete(process)) return
     if (process === this.#leader) this.#leaderExited(status)
     else if (this.#members.size === 0 && this.#state !== "running") this.#tellEnd()
+  }
+
+  /** A datagram at the socket of sd_notify(3), of which nobody hears where the command has not asked for it. */
+  notified(notification: RawNotification): void {
+    if (this.request.notify !== true || this.#state === "over" || this.#isLost) return
+    this.#tell(() => this.#observer.notified?.(notification))
   }
 
   lost(error: KeeperLost): void {

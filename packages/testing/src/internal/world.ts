@@ -320,12 +320,15 @@ const selfOf = (process: SimulatedProcess): Self["Service"] => {
   }
 }
 
-const environmentOf = ({ clearEnv, env }: SpawnRequest): Readonly<Record<string, string>> => {
+const environmentOf = ({ clearEnv, env, notify }: SpawnRequest): Readonly<Record<string, string>> => {
   const all = new Map<string, string>()
   if (!clearEnv) for (const [name, value] of Object.entries(process.env)) if (value !== undefined) all.set(name, value)
+  // Those of this program are not meant for its children.
+  if (notify === true) for (const name of ["WATCHDOG_USEC", "WATCHDOG_PID"]) all.delete(name)
   for (const [name, value] of env) {
     if (value === undefined) all.delete(name)
     else all.set(name, value)
   }
+  if (notify === true) all.set("NOTIFY_SOCKET", "@nursery-notify-simulated")
   return Object.fromEntries(all)
 }
