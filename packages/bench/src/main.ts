@@ -18,6 +18,8 @@ import { parallelSpawns, singleSpawns } from "./benchmarks/spawn.ts"
 import { startUp } from "./benchmarks/startUp.ts"
 import { stretch } from "./benchmarks/stretch.ts"
 import { described } from "./contenders/peers/peers.ts"
+import { withArena } from "./harness/arena.ts"
+import { type Installed, install } from "./harness/installed.ts"
 import { describeMachine } from "./harness/machine.ts"
 import type { Context, Measurement } from "./harness/measurement.ts"
 import { compile } from "./harness/native.ts"
@@ -67,12 +69,21 @@ try {
   const progress = (text: string): void => {
     if (watched) process.stderr.write(`\r\u001b[K${text}`)
   }
-  const measurements: Array<Measurement> = []
-  for (const id of wanted) {
-    if (!watched) console.error(`measuring ${id}`)
-    const measured = await benchmarks[id]?.({ native, size: { quick: values.quick, rounds, services }, progress })
-    measurements.push(...(measured ?? []))
-  }
+  const measurements = await withArena(async (arena) => {
+    let packages: Installed | undefined
+    const installed = (): Installed => {
+      packages ??= install(arena.subfolder("installed"))
+      return packages
+    }
+    const measured: Array<Measurement> = []
+    for (const id of wanted) {
+      if (!watched) console.error(`measuring ${id}`)
+      const size = { quick: values.quick, rounds, services }
+      measured.push(...((await benchmarks[id]?.({ native, arena, installed, size, progress })) ?? []))
+      arena.step("none")
+    }
+    return measured
+  })
   if (watched) process.stderr.write("\r\u001b[K")
   console.log(`${machine}\n\n${showTable(measurements)}`)
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify({ machine, measurements }, null, 2))

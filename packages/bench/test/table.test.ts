@@ -65,14 +65,6 @@ describe("compete", () => {
     })
     const { rows } = await compete(
       {
-        native: {
-          compiler: "",
-          spawnLoop: "",
-          produce: "",
-          sleeper: "",
-          service: { static: "", dynamic: "" },
-          remove: () => {}
-        },
         size: { quick: true, rounds: 2, services: 10 },
         progress: () => {}
       },

@@ -21,6 +21,11 @@ const loop = async (context: Context, count: number): Promise<number> => {
 export const closing = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
   const { services } = context.size
   const worker = Worker.start("closing.ts", [context.native.sleeper])
+  const tree = Worker.start("crowd_tree.ts", [context.native.sleeper])
+  const stop = async () => {
+    await tree.round("hold", services)
+    return (await tree.round("letGo"))[0] ?? Number.NaN
+  }
   const inNode = (round: string) => async () => (await worker.round(round, services))[0] ?? Number.NaN
   const measurement = await compete(context, {
     id: "P11",
@@ -30,9 +35,11 @@ export const closing = async (context: Context): Promise<ReadonlyArray<Measureme
       { who: "Nursery, a scope as it is by default", ours: true, goal: atMost(0.2), measure: inNode("sequential") },
       { who: "Nursery, a scope that closes in parallel", ours: true, goal: atMost(0.2), measure: inNode("parallel") },
       { who: "Nursery, the whole nursery", ours: true, measure: inNode("nursery") },
+      { who: "Nursery, a supervisor of as many", ours: true, measure: stop },
       { who: "C loop: SIGTERM for all, then wait for all", measure: () => loop(context, services) }
     ]
   })
   await worker.close()
+  await tree.close()
   return [measurement]
 }

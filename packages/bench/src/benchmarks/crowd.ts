@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { activity } from "../harness/activity.ts"
-import { type Arena, withArena } from "../harness/arena.ts"
+import type { Arena } from "../harness/arena.ts"
 import { Feed, now, variable } from "../harness/feed.ts"
 import {
   atMost,
@@ -22,12 +22,16 @@ import { Worker } from "../harness/worker.ts"
 /** Milliseconds that any number of processes may take. */
 const patience = 120_000
 
+const append = (figures: Map<string, Array<number>>, key: string, figure: number): void => {
+  figures.set(key, [...(figures.get(key) ?? []), figure])
+}
+
 /** One program with its crowd, and a bystander. */
 class Crowd {
   /** By what was done and how many there were: milliseconds that the event loop stopped. */
   readonly stops = new Map<string, Array<number>>()
-  /** By how many there were: microseconds of processor time of the program for each that was started anew. */
-  readonly cpu = new Map<number, Array<number>>()
+  /** The same: microseconds of processor time of the program for each of them. */
+  readonly cpu = new Map<string, Array<number>>()
   readonly #arena: Arena
   readonly #feed: Feed
   readonly #worker: Worker
@@ -48,12 +52,9 @@ class Crowd {
       return arrived
     })
     const took = await this.#watched(count, "restarting", async () => {
-      const before = activity([this.#worker.pid]).cpu
       const begin = now()
       for (const { pid } of first) process.kill(pid, "SIGKILL")
       const second = await this.#feed.next(count, patience)
-      const cpu = activity([this.#worker.pid]).cpu - before
-      this.cpu.set(count, [...(this.cpu.get(count) ?? []), (cpu * 1000) / count])
       return Math.max(...second.map(({ at }) => at)) - begin
     })
     await this.#watched(count, "closing", () => this.#worker.round("letGo"))
@@ -68,14 +69,14 @@ class Crowd {
   }
 
   async #watched<A>(count: number, what: string, use: () => Promise<A>): Promise<A> {
-    const all = [this.#worker, this.#bystander]
-    for (const worker of all) await worker.round("watch")
+    await this.#worker.round("watch")
+    await this.#bystander.round("watch")
+    const before = activity([this.#worker.pid]).cpu
     const result = await use()
-    for (const worker of all) {
-      const [longest = Number.NaN] = await worker.round("longest")
-      const key = `${worker === this.#worker ? what : `${what}, bystander`} ${count}`
-      this.stops.set(key, [...(this.stops.get(key) ?? []), longest])
-    }
+    const cpu = activity([this.#worker.pid]).cpu - before
+    append(this.cpu, `${what} ${count}`, (cpu * 1000) / count)
+    append(this.stops, `${what} ${count}`, (await this.#worker.round("longest"))[0] ?? Number.NaN)
+    append(this.stops, `${what}, bystander ${count}`, (await this.#bystander.round("longest"))[0] ?? Number.NaN)
     return result
   }
 }
@@ -90,10 +91,10 @@ const show = (count: number): string => count.toLocaleString("en")
 
 const measure = async (
   context: Context,
-  arena: Arena,
   contestant: { readonly file: string; readonly who: string }
 ): Promise<ReadonlyArray<Measurement>> => {
-  const { services } = context.size
+  const { arena, size } = context
+  const { services } = size
   const wanted = [10, 5, 2, 1].map((times) => times * services)
   // A process and its reaper, and some of those that are about to go.
   const sizes = wanted.filter((count) => room() > 2.2 * count + 1000)
@@ -103,7 +104,7 @@ const measure = async (
     id: "P10",
     work: "processes in one nursery, all killed at once: until all run again, for each of them",
     unit: "µs",
-    rounds: Math.min(context.size.rounds, 3),
+    rounds: Math.min(size.rounds, 3),
     ...(most === wanted[0] ? {} : { note: `this machine has no room for ${show(wanted[0] ?? 0)}` }),
     contenders: [
       ...sizes.map(
@@ -117,16 +118,16 @@ const measure = async (
       ),
       ...[most, services].map((count) => ({
         who: `C loop, ${show(count)}`,
-        measure: () => revive(context, arena, count)
+        measure: () => revive(context, count)
       }))
     ]
   })
   await crowd.close()
-  const row = (who: string, key: string, goal?: Goal): Row => ({
+  const row = (who: string, figures: ReadonlyMap<string, ReadonlyArray<number>>, key: string, goal?: Goal): Row => ({
     who,
     ours: true,
     goal,
-    figures: (crowd.stops.get(key) ?? []).slice(1)
+    figures: (figures.get(key) ?? []).slice(1)
   })
   const stops = (what: string): Measurement => ({
     id: "P10",
@@ -134,33 +135,28 @@ const measure = async (
     unit: "ms",
     note: "looked at each millisecond, which is counted",
     rows: [
-      ...sizes.map((count) => row(`${contestant.who}, ${show(count)}`, `${what} ${count}`, atMost(50))),
-      row(`a program beside it that does nothing, ${show(most)}`, `${what}, bystander ${most}`)
+      ...sizes.map((count) => row(`${contestant.who}, ${show(count)}`, crowd.stops, `${what} ${count}`, atMost(50))),
+      row(`a program beside it that does nothing, ${show(most)}`, crowd.stops, `${what}, bystander ${most}`)
     ]
   })
-  const cpu: Measurement = {
+  const cpu = (what: string): Measurement => ({
     id: "P10",
-    work: "processor time of the Node program for each of these restarts, all of its threads",
+    work: `processor time of the Node program for ${what} each of them, all of its threads`,
     unit: "µs",
     note: undefined,
-    rows: sizes.map((count) => ({
-      who: `${contestant.who}, ${show(count)}`,
-      ours: count === most,
-      goal: undefined,
-      figures: (crowd.cpu.get(count) ?? []).slice(1)
-    }))
-  }
-  return [each, cpu, stops("starting"), stops("restarting"), stops("closing")]
+    rows: sizes.map((count) => row(`${contestant.who}, ${show(count)}`, crowd.cpu, `${what} ${count}`))
+  })
+  const steps = ["starting", "restarting", "closing"]
+  return [each, ...steps.map(cpu), ...steps.map(stops)]
 }
 
-export const crowd = (context: Context): Promise<ReadonlyArray<Measurement>> =>
-  withArena(async (arena) => [
-    ...(await measure(context, arena, { file: "crowd_tree.ts", who: "Nursery, a supervisor" })),
-    ...(await measure(context, arena, { file: "crowd.ts", who: "Nursery, Process.spawn in a loop" }))
-  ])
+export const crowd = async (context: Context): Promise<ReadonlyArray<Measurement>> => [
+  ...(await measure(context, { file: "crowd_tree.ts", who: "Nursery, a supervisor" })),
+  ...(await measure(context, { file: "crowd.ts", who: "Nursery, Process.spawn in a loop" }))
+]
 
 /** The C loop's microseconds for each. */
-const revive = async ({ native }: Context, arena: Arena, count: number): Promise<number> => {
+const revive = async ({ arena, native }: Context, count: number): Promise<number> => {
   const { stdout } = await promisify(execFile)(native.spawnLoop, ["revive", String(count), native.sleeper], {
     env: { ...process.env, [variable]: arena.folder }
   })

@@ -3,8 +3,6 @@
  */
 import { spawnAlone, tree } from "../contenders/peers/nursery.ts"
 import { installed as peers } from "../contenders/peers/peers.ts"
-import { type Arena, withArena } from "../harness/arena.ts"
-import { install } from "../harness/installed.ts"
 import { atMost, type Context, compete, type Measurement } from "../harness/measurement.ts"
 import * as Memory from "../harness/memory.ts"
 import { Stage, type Supervisor } from "../harness/supervised.ts"
@@ -21,13 +19,8 @@ interface Footprint {
 
 const sum = (values: ReadonlyArray<number>): number => values.reduce((total, value) => total + value, 0)
 
-const measure = async (
-  context: Context,
-  arena: Arena,
-  supervisor: Supervisor,
-  services: number
-): Promise<Footprint> => {
-  const stage = new Stage(arena, supervisor, context.native.service.static, services)
+const measure = async (context: Context, supervisor: Supervisor, services: number): Promise<Footprint> => {
+  const stage = new Stage(context.arena, supervisor, context.native.service.static, services)
   const before = Memory.kernel()
   const running = await stage.start()
   const kernel = Memory.kernel() - before
@@ -41,62 +34,60 @@ const measure = async (
   return { itself, helpers: sum(helpers), fresh, kernel }
 }
 
-export const footprint = (context: Context): Promise<ReadonlyArray<Measurement>> =>
-  withArena(async (arena) => {
-    const { quick, services: high } = context.size
-    const low = Math.round(high / 5)
-    const installed = install(arena.folder)
-    const supervisors: ReadonlyArray<Supervisor> = [
-      tree(installed, { collects: true }),
-      spawnAlone(installed, { collects: true }),
-      ...peers
-    ]
-    const slopes = new Map<string, Array<Footprint>>()
-    const id = "P9"
-    const unit = "kB"
-    const from = `slope from ${low} to ${high}`
-    const together = await compete(context, {
-      id,
-      work: `memory for each service, without its own, ${from}, proportional set size`,
-      unit,
-      note: "Nursery's and OTP's after a garbage collection",
-      rounds: quick ? 1 : Math.min(context.size.rounds, 3),
-      contenders: supervisors.map((supervisor) => ({
-        who: supervisor.who,
-        ours: supervisor.ours === true,
-        ...(supervisor.ours === true ? { goal: atMost(32) } : {}),
-        measure: async () => {
-          const few = await measure(context, arena, supervisor, low)
-          const many = await measure(context, arena, supervisor, high)
-          const slope = (part: keyof Footprint) => (many[part] - few[part]) / (high - low)
-          const [itself, helpers, fresh, kernel] = [slope("itself"), slope("helpers"), slope("fresh"), slope("kernel")]
-          const known = slopes.get(supervisor.who) ?? []
-          slopes.set(supervisor.who, [...known, { itself, helpers, fresh, kernel }])
-          return itself + helpers
-        }
-      }))
-    })
-    // The first round of everybody does not count.
-    const rowsOf = (part: keyof Footprint) =>
-      together.rows.map((row) => ({
-        ...row,
-        goal: undefined,
-        figures: (slopes.get(row.who) ?? []).slice(1).map((footprint) => footprint[part])
-      }))
-    return [
-      together,
-      { ...together, work: "of that, the supervisor's own process", note: undefined, rows: rowsOf("itself") },
-      {
-        ...together,
-        work: "the same right after the start, with all garbage and what is kept for new objects",
-        note: undefined,
-        rows: rowsOf("fresh")
-      },
-      {
-        ...together,
-        work: `kernel memory (slab, stacks, page tables) for each service, ${from}`,
-        note: "of the whole machine, the service itself included",
-        rows: rowsOf("kernel")
+export const footprint = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
+  const { quick, services: high } = context.size
+  const low = Math.round(high / 5)
+  const installed = context.installed()
+  // Reapers do not let others look into them.
+  const isRoot = process.geteuid?.() === 0
+  const ours = isRoot ? [tree(installed, { collects: true }), spawnAlone(installed, { collects: true })] : []
+  const supervisors: ReadonlyArray<Supervisor> = [...ours, ...peers]
+  const slopes = new Map<string, Array<Footprint>>()
+  const id = "P9"
+  const unit = "kB"
+  const from = `slope from ${low} to ${high}`
+  const together = await compete(context, {
+    id,
+    work: `memory for each service, without its own, ${from}, proportional set size`,
+    unit,
+    note: isRoot ? "Nursery's and OTP's after a garbage collection" : "only root can measure Nursery's",
+    rounds: quick ? 1 : Math.min(context.size.rounds, 3),
+    contenders: supervisors.map((supervisor) => ({
+      who: supervisor.who,
+      ours: supervisor.ours === true,
+      ...(supervisor.ours === true ? { goal: atMost(32) } : {}),
+      measure: async () => {
+        const few = await measure(context, supervisor, low)
+        const many = await measure(context, supervisor, high)
+        const slope = (part: keyof Footprint) => (many[part] - few[part]) / (high - low)
+        const [itself, helpers, fresh, kernel] = [slope("itself"), slope("helpers"), slope("fresh"), slope("kernel")]
+        const known = slopes.get(supervisor.who) ?? []
+        slopes.set(supervisor.who, [...known, { itself, helpers, fresh, kernel }])
+        return itself + helpers
       }
-    ]
+    }))
   })
+  // The first round of everybody does not count.
+  const rowsOf = (part: keyof Footprint) =>
+    together.rows.map((row) => ({
+      ...row,
+      goal: undefined,
+      figures: (slopes.get(row.who) ?? []).slice(1).map((footprint) => footprint[part])
+    }))
+  return [
+    together,
+    { ...together, work: "of that, the supervisor's own process", note: undefined, rows: rowsOf("itself") },
+    {
+      ...together,
+      work: "the same right after the start, with all garbage and what is kept for new objects",
+      note: undefined,
+      rows: rowsOf("fresh")
+    },
+    {
+      ...together,
+      work: `kernel memory (slab, stacks, page tables) for each service, ${from}`,
+      note: "of the whole machine, the service itself included",
+      rows: rowsOf("kernel")
+    }
+  ]
+}

@@ -3,8 +3,6 @@
  */
 import { spawnAlone, tree } from "../contenders/peers/nursery.ts"
 import { installed as peers } from "../contenders/peers/peers.ts"
-import { withArena } from "../harness/arena.ts"
-import { install } from "../harness/installed.ts"
 import { atMost, type Contender, type Context, compete, type Measurement } from "../harness/measurement.ts"
 import { median, quantile } from "../harness/statistics.ts"
 import { Stage, type Supervised, type Supervisor } from "../harness/supervised.ts"
@@ -15,45 +13,45 @@ const leastAge = 1500
 /** Those that let a second pass before each restart. */
 const slow = ["s6", "supervisord"]
 
-export const restart = (context: Context): Promise<ReadonlyArray<Measurement>> =>
-  withArena(async (arena) => {
-    const { quick, services } = context.size
-    const count = quick ? Math.min(services, 200) : 1000
-    const few = quick ? 2 : 10
-    const installed = install(arena.folder)
-    const supervisors: ReadonlyArray<Supervisor> = [tree(installed), spawnAlone(installed), ...peers]
-    // All stand side by side from the first round to the last.
-    const standing: Array<Supervised> = []
-    const longest = new Map<string, Array<number>>()
-    const contenders: Array<Contender> = []
-    for (const supervisor of supervisors) {
-      const { who } = supervisor
-      const running = await new Stage(arena, supervisor, context.native.service.static, services).start()
-      standing.push(running)
-      contenders.push({
-        who,
-        ours: supervisor.ours === true,
-        ...(who === "OTP" ? { goal: atMost(1) } : {}),
-        measure: async () => {
-          arena.step(600)
-          const latencies: Array<number> = []
-          for (let kills = slow.includes(who) ? few : count; kills > 0; kills--) {
-            latencies.push(await running.killOne(leastAge))
-          }
-          longest.set(who, [...(longest.get(who) ?? []), quantile(latencies, 0.99)])
-          return median(latencies)
+export const restart = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
+  const { arena } = context
+  const { quick, services } = context.size
+  const count = quick ? Math.min(services, 200) : 1000
+  const few = quick ? 2 : 10
+  const installed = context.installed()
+  const supervisors: ReadonlyArray<Supervisor> = [tree(installed), spawnAlone(installed), ...peers]
+  // All stand side by side from the first round to the last.
+  const standing: Array<Supervised> = []
+  const longest = new Map<string, Array<number>>()
+  const contenders: Array<Contender> = []
+  for (const supervisor of supervisors) {
+    const { who } = supervisor
+    const running = await new Stage(arena, supervisor, context.native.service.static, services).start()
+    standing.push(running)
+    contenders.push({
+      who,
+      ours: supervisor.ours === true,
+      ...(who === "OTP" ? { goal: atMost(1) } : {}),
+      measure: async () => {
+        arena.step(600)
+        const latencies: Array<number> = []
+        for (let kills = slow.includes(who) ? few : count; kills > 0; kills--) {
+          latencies.push(await running.killOne(leastAge))
         }
-      })
-    }
-    const work = `SIGKILL for one of ${services} services until another runs`
-    const middle = await compete(context, {
-      id: "P8",
-      work: `${work}, median`,
-      unit: "ms",
-      note: `${count} a round, of ${slow.join(" and ")} ${few}`,
-      contenders
+        longest.set(who, [...(longest.get(who) ?? []), quantile(latencies, 0.99)])
+        return median(latencies)
+      }
     })
-    for (const running of standing) await running.end()
-    const rows = middle.rows.map((row) => ({ ...row, figures: (longest.get(row.who) ?? []).slice(1) }))
-    return [middle, { ...middle, work: `${work}, 99th of 100`, rows }]
+  }
+  const work = `SIGKILL for one of ${services} services until another runs`
+  const middle = await compete(context, {
+    id: "P8",
+    work: `${work}, median`,
+    unit: "ms",
+    note: `${count} a round, of ${slow.join(" and ")} ${few}`,
+    contenders
   })
+  for (const running of standing) await running.end()
+  const rows = middle.rows.map((row) => ({ ...row, figures: (longest.get(row.who) ?? []).slice(1) }))
+  return [middle, { ...middle, work: `${work}, 99th of 100`, rows }]
+}

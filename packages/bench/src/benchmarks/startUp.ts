@@ -3,7 +3,6 @@
  */
 import { spawn } from "node:child_process"
 import { join } from "node:path"
-import { install } from "../harness/installed.ts"
 import { atMost, type Contender, type Context, compete, type Measurement } from "../harness/measurement.ts"
 
 const sources = join(import.meta.dirname, "..", "contenders", "start")
@@ -25,7 +24,7 @@ const run = (file: string, env: NodeJS.ProcessEnv): Promise<{ readonly ready: nu
   })
 
 export const startUp = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
-  const installed = install()
+  const installed = context.installed()
   const plain = { ...process.env, NODE_DISABLE_COMPILE_CACHE: "1" }
   const cached = { ...process.env, NODE_COMPILE_CACHE: join(installed.folder, "cache") }
   const repeats = context.size.quick ? 3 : 5
@@ -58,25 +57,21 @@ export const startUp = async (context: Context): Promise<ReadonlyArray<Measureme
     ...more
   ]
   const options = { id: "P13", unit: "ms", note: `means of ${repeats} a round` }
-  try {
-    return [
-      await compete(context, {
-        ...options,
-        work: "time that importing adds to the start of a bare Node program",
-        contenders: contenders(plain, [
-          {
-            who: "Nursery from its sources, whose types Node strips",
-            measure: added(join(sources, "nursery.ts"), plain, "ready")
-          }
-        ])
-      }),
-      await compete(context, {
-        ...options,
-        work: "the same with Node's compile cache",
-        contenders: contenders(cached, [])
-      })
-    ]
-  } finally {
-    installed.remove()
-  }
+  return [
+    await compete(context, {
+      ...options,
+      work: "time that importing adds to the start of a bare Node program",
+      contenders: contenders(plain, [
+        {
+          who: "Nursery from its sources, whose types Node strips",
+          measure: added(join(sources, "nursery.ts"), plain, "ready")
+        }
+      ])
+    }),
+    await compete(context, {
+      ...options,
+      work: "the same with Node's compile cache",
+      contenders: contenders(cached, [])
+    })
+  ]
 }

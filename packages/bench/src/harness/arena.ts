@@ -14,8 +14,8 @@ export interface Arena {
   readonly folder: string
   /** A new folder in it. */
   readonly subfolder: (name: string) => string
-  /** Announces a step: if it takes more than so many seconds, everything is ended. */
-  readonly step: (seconds: number) => void
+  /** Announces a step: if it takes more than so many seconds, everything is ended. None: nothing goes on. */
+  readonly step: (seconds: number | "none") => void
 }
 
 export const withArena = async <A>(use: (arena: Arena) => Promise<A>): Promise<A> => {

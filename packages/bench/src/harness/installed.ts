@@ -1,9 +1,8 @@
 /**
- * The packages as a user has them: compiled to JavaScript in a `node_modules`, in a folder that is removed at the end.
+ * The packages as a user has them: compiled to JavaScript in a `node_modules`.
  */
 import { execFileSync } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 
 const bench = join(import.meta.dirname, "..", "..")
@@ -14,7 +13,6 @@ export interface Installed {
   readonly folder: string
   /** A program of `contenders`, compiled: `start/nursery`. */
   readonly program: (name: string) => string
-  readonly remove: () => void
 }
 
 const compile = (project: string, to: string, options: ReadonlyArray<string> = []): void => {
@@ -31,9 +29,8 @@ const manifest = (name: string): string =>
     exports: { ".": "./dist/index.js", "./*": "./dist/*.js" }
   })
 
-/** Below `parent` if that is given. */
-export const install = (parent = tmpdir()): Installed => {
-  const folder = mkdtempSync(join(parent, "nursery-bench-installed-"))
+/** Into an empty folder. */
+export const install = (folder: string): Installed => {
   const modules = join(folder, "node_modules")
   for (const name of ["keeper", "process", "supervisor"]) {
     const target = join(modules, "@nursery", name)
@@ -51,7 +48,6 @@ export const install = (parent = tmpdir()): Installed => {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }))
   return {
     folder,
-    program: (name) => join(folder, "bench", "src", "contenders", `${name}.js`),
-    remove: () => rmSync(folder, { recursive: true, force: true })
+    program: (name) => join(folder, "bench", "src", "contenders", `${name}.js`)
   }
 }

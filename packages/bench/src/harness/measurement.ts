@@ -1,6 +1,8 @@
 /**
  * One work, done in turn by several contenders: A B C, A B C, ..., so that whatever else the machine does meets all of them alike.
  */
+import type { Arena } from "./arena.ts"
+import type { Installed } from "./installed.ts"
 import type { Native } from "./native.ts"
 
 /** How much is done: `full` for figures to publish, `quick` to see whether something has become slower. */
@@ -13,6 +15,9 @@ export interface Size {
 
 export interface Context {
   readonly native: Native
+  readonly arena: Arena
+  /** Made when it is first wanted, for that takes long. */
+  readonly installed: () => Installed
   readonly size: Size
   /** Tells somebody who watches what goes on. */
   readonly progress: (text: string) => void
@@ -55,7 +60,7 @@ export const atMost = (value: number): Goal => ({ at: "most", value })
 
 /** The first round of everybody warms up and does not count. */
 export const compete = async (
-  context: Context,
+  context: Pick<Context, "size" | "progress">,
   options: {
     readonly id: string
     readonly work: string
