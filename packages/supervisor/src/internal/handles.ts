@@ -15,7 +15,7 @@ import { InvalidTree } from "../SupervisorError.ts"
 import { specOf } from "./child.ts"
 import type { RunningTree } from "./running.ts"
 import { runTree, startTree } from "./shell/run.ts"
-import type { ChildSpec, TreeSpec } from "./spec.ts"
+import type { TreeSpec } from "./spec.ts"
 import { showPath } from "./text.ts"
 import { validateTree } from "./validate.ts"
 
@@ -52,11 +52,7 @@ const runningOf = (tree: RunningTree): object => {
     await: tree.await,
     events: tree.events,
     snapshot: tree.snapshot,
-    add: (child: Child.Any) =>
-      Effect.as(
-        valid(child, (spec) => tree.add([], spec)),
-        running
-      ),
+    add: (child: Child.Any) => Effect.as(tree.add([], specOf(child)), running),
     ...childrenAt(tree, [])
   }
   return running
@@ -65,19 +61,14 @@ const runningOf = (tree: RunningTree): object => {
 type AnyEffect<A, E> = Effect.Effect<A, E, unknown>
 
 /** What is to run is validated first. */
-const valid = <A, E>(child: Child.Any, use: (spec: ChildSpec) => AnyEffect<A, E>): AnyEffect<A, E | InvalidTree> =>
-  Effect.suspend(() => {
-    const spec = specOf(child)
-    return Effect.andThen(Effect.fromResult(validateTree(spec)), use(spec))
-  })
-
-const validRoot = <A, E>(root: Child.Any, use: (spec: TreeSpec) => AnyEffect<A, E>): AnyEffect<A, E | InvalidTree> =>
-  valid(root, (spec): AnyEffect<A, E | InvalidTree> => {
+const valid = <A, E>(root: Child.Any, use: (spec: TreeSpec) => AnyEffect<A, E>): AnyEffect<A, E | InvalidTree> =>
+  Effect.suspend((): AnyEffect<A, E | InvalidTree> => {
+    const spec = specOf(root)
     // Only untyped code gets here with something else.
     if (spec.kind === "process" || spec.kind === "effect") {
       return Effect.fail(new InvalidTree({ path: [spec.name], problem: "is no supervisor" }))
     }
-    return use(spec)
+    return Effect.andThen(Effect.fromResult(validateTree(spec)), use(spec))
   })
 
 // The boundary between the types of a tree and its data: what children provide, fail with and need is in their types alone.
@@ -87,12 +78,12 @@ type Failure<C extends ReadonlyArray<Child.Any>> = InvalidTree | GaveUpOf<C[numb
 export const run = <C extends ReadonlyArray<Child.Any>>(
   root: Child.Any
 ): Effect.Effect<Outcome<C[number]>, Failure<C>, Child.Services<C[number]>> =>
-  validRoot(root, runTree) as Effect.Effect<Outcome<C[number]>, Failure<C>, Child.Services<C[number]>>
+  valid(root, runTree) as Effect.Effect<Outcome<C[number]>, Failure<C>, Child.Services<C[number]>>
 
 export const start = <C extends ReadonlyArray<Child.Any>>(
   root: Child.Any
 ): Effect.Effect<Running<C>, Failure<C>, Child.Services<C[number]> | Scope.Scope> =>
-  Effect.map(validRoot(root, startTree), runningOf) as Effect.Effect<
+  Effect.map(valid(root, startTree), runningOf) as Effect.Effect<
     Running<C>,
     Failure<C>,
     Child.Services<C[number]> | Scope.Scope

@@ -36,7 +36,7 @@ export interface RunningTree {
   /** Done when the process has acknowledged it. Refused without the option `reload`: `unsupported`. */
   readonly reload: (path: Path) => Effect.Effect<void, ChildRefused | ReloadFailed>
   /** Adds a child to the supervisor at the path, behind all others. Done when it is ready. Runs it in the context of who asks. */
-  readonly add: (path: Path, child: ChildSpec) => Effect.Effect<void, ChildRefused, unknown>
+  readonly add: (path: Path, child: ChildSpec) => Effect.Effect<void, ChildRefused | InvalidTree, unknown>
   /** Stops a child and forgets it. */
   readonly remove: (path: Path) => Effect.Effect<void, ChildRefused>
   /** Starts a child of the dynamic supervisor at the path. Done when it is ready; answers its key. */

@@ -11,8 +11,9 @@ import type { ChildSpec, IntensitySpec } from "./spec.ts"
 
 type Path = ReadonlyArray<string>
 
-export const validateTree = (spec: ChildSpec): Result.Result<void, InvalidTree> => {
-  const found = invalidIn(spec, [spec.name])
+/** `above`: the names of the supervisors above it. What it starts after is not looked at: its siblings are not known here. */
+export const validateTree = (spec: ChildSpec, above: Path = []): Result.Result<void, InvalidTree> => {
+  const found = invalidIn(spec, [...above, spec.name])
   return found === undefined ? Result.void : Result.fail(found)
 }
 

@@ -7,10 +7,11 @@ import type { Process } from "@nursery/process"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { ChildRefused, ReloadFailed } from "../../SupervisorError.ts"
+import { ChildRefused, type InvalidTree, ReloadFailed } from "../../SupervisorError.ts"
 import type { Refusal } from "../core/model.ts"
 import type { RunningTree } from "../running.ts"
 import type { ChildSpec } from "../spec.ts"
+import { validateTree } from "../validate.ts"
 import type { Entry } from "./entry.ts"
 import type { Tree } from "./tree.ts"
 
@@ -90,14 +91,25 @@ export const runningOf = (root: Tree): RunningTree => ({
       // In the context of the tree: what its template needs, the tree needs.
       const start = Effect.suspend(() => {
         const child = { ...spec.template(args), name }
-        return answered([...path, name], (done) => tree.add(child, tree.context, done))
+        return added(tree, [...path, name], child, tree.context)
       })
       return Effect.as(start, name)
     })
 })
 
-const add = (tree: Tree, path: Path, child: ChildSpec): Found<void> =>
-  Effect.contextWith((context: Context.Context<never>) => answered(path, (done) => tree.add(child, context, done)))
+const add = (tree: Tree, path: Path, child: ChildSpec): Effect.Effect<void, ChildRefused | InvalidTree> =>
+  Effect.contextWith((context: Context.Context<never>) => added(tree, path, child, context))
+
+const added = (
+  tree: Tree,
+  path: Path,
+  child: ChildSpec,
+  context: Context.Context<never>
+): Effect.Effect<void, ChildRefused | InvalidTree> =>
+  Effect.andThen(
+    Effect.fromResult(validateTree(child, tree.path)),
+    answered(path, (done) => tree.add(child, context, done))
+  )
 
 /** How long a process may take to read its configuration, until it says that it has. */
 const reloadTimeout = Duration.seconds(90)
