@@ -116,6 +116,21 @@ inNursery("a server", (it) => {
     })
   )
 
+  it.effect("whose answer does not end is not well where that has to be read", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const server = yield* told(port)
+      yield* server.tell("endless")
+      yield* server.tell("listen")
+      const before = sockets()
+      const url = `http://127.0.0.1:${port}`
+      yield* check(Ready.http(url), server)
+      const error = yield* Effect.flip(check(Ready.http({ url, body: () => true }, once), server))
+      expect(error.reason).toMatchObject({ problem: "its body does not end" })
+      expect(sockets()).toEqual(before)
+    })
+  )
+
   it.effect("that is never ready fails with the time, and why", () =>
     Effect.gen(function* () {
       const port = yield* freePort
