@@ -74,7 +74,7 @@ inNursery("a child", (it) => {
 
   it.effect("fails with a command that there is none of, at once", () =>
     Effect.gen(function* () {
-      const ready = Ready.command(Command.make("no-such-program"))
+      const ready = Ready.command(Command.make("/no/such/program"))
       const error = yield* Effect.flip(check(ready, observe(undefined)))
       expect(error).toMatchObject({ _tag: "SpawnError", reason: { _tag: "ProgramNotFound" } })
     })
