@@ -4,164 +4,45 @@
  * A child is immutable plain data and has no effects; `Supervisor.run` and its relatives start it. Its type says what it provides to
  * those that start after it, what it may fail with and what it needs, so that a whole tree is checked before it runs.
  *
+ * **Details**
+ *
+ * - `after` and `requires` name earlier siblings, which have to be ready before the child starts: by value, and then the function of
+ *   the child gets what they provide, or by name, which orders only. A child that `requires` another one also stops with it.
+ * - When a child has ended, its policies are asked first ({@link decide}, {@link catchTag}), and then its restart rule (`Restart`).
+ *   What a policy, a schedule or a hook fails with is a failure of the child.
+ * - Each life of a child has a scope of its own, which closes when it ends.
+ *
  * **Gotchas**
  *
  * A child is not checked when it is made. What the types cannot see, such as a negative number, is found by `Supervisor.validate` and
  * before each start.
  */
-import type { Command, Nursery, Process, Signal, Stdio } from "@nursery/process"
+import type { Command, Nursery, Stdio } from "@nursery/process"
 import type { ProcessExit } from "@nursery/process/ExitStatus"
-import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type { Pipeable } from "effect/Pipeable"
 import type * as Scope from "effect/Scope"
-import type * as Types from "effect/Types"
 import type { ChildExit, ProcessFailure } from "./ChildExit.ts"
 import * as internal from "./internal/child.ts"
-import type { ChildSpec } from "./internal/spec.ts"
-import type { Liveness } from "./Liveness.ts"
-import type { Ready } from "./Ready.ts"
-import type { Restart } from "./Restart.ts"
+import type { AnyCommand, EffectOptions, ProcessOptions } from "./internal/childOptions.ts"
+import type { Child, Dependencies, NameOf, NeedOf, Provided } from "./internal/childTypes.ts"
 
-/**
- * What marks a child.
- *
- * @category models
- */
-export type TypeId = "~@nursery/supervisor/Child"
-
-/**
- * A description of a child.
- *
- * `Provides` is what those that start after it get of it, `A` what it ends with when it ends as it should, `E` what it fails with,
- * `R` what it needs, `After` the names of those that it starts after, and `Needs` what it takes of them.
- *
- * @category models
- */
-export interface Child<
-  out Name extends string = string,
-  out Provides = unknown,
-  out A = unknown,
-  out E = unknown,
-  out R = unknown,
-  out After extends string = string,
-  out Needs = unknown
-> extends Pipeable {
-  readonly [id]: {
-    /** @internal */
-    readonly spec: ChildSpec
-    readonly _Provides: Types.Covariant<Provides>
-    readonly _A: Types.Covariant<A>
-    readonly _E: Types.Covariant<E>
-    readonly _R: Types.Covariant<R>
-    readonly _After: Types.Covariant<After>
-    readonly _Needs: Types.Covariant<Needs>
-  }
-  readonly name: Name
-}
-
-declare const id: TypeId
-
-/**
- * Any child.
- *
- * @category models
- */
-// Structural, without the type parameters: a constraint of `Child<string, any, ...>` would be what inline children are inferred from.
-export interface Any {
-  readonly name: string
-  readonly [id]: { readonly spec: ChildSpec }
-}
-
-/**
- * Other children, by value or by name.
- *
- * @category models
- */
-export type Dependencies = ReadonlyArray<string | Any>
-
-/**
- * The name of what is given by value or by name.
- *
- * @category utility types
- */
-export type NameOf<T> = T extends string ? T : T extends { readonly name: infer N extends string } ? N : never
-
-/**
- * What a child provides to those that start after it.
- *
- * @category utility types
- */
-export type ProvidedBy<T> = T extends { readonly [id]: { readonly _Provides: Types.Covariant<infer P> } } ? P : never
-
-/**
- * What a child ends with when it ends as it should.
- *
- * @category utility types
- */
-export type Success<T> = T extends { readonly [id]: { readonly _A: Types.Covariant<infer A> } } ? A : never
-
-/**
- * What a child fails with.
- *
- * @category utility types
- */
-export type Error<T> = T extends { readonly [id]: { readonly _E: Types.Covariant<infer E> } } ? E : never
-
-/**
- * What a child needs.
- *
- * @category utility types
- */
-export type Services<T> = T extends { readonly [id]: { readonly _R: Types.Covariant<infer R> } } ? R : never
-
-/**
- * The names of those that a child starts after.
- *
- * @category utility types
- */
-export type AfterOf<T> = T extends { readonly [id]: { readonly _After: Types.Covariant<infer A extends string> } }
-  ? A
-  : never
-
-/**
- * What a child takes of those that it starts after.
- *
- * @category utility types
- */
-export type NeedsOf<T> = T extends { readonly [id]: { readonly _Needs: Types.Covariant<infer N> } } ? N : never
-
-/**
- * What a child takes of another one that it starts after.
- *
- * @category models
- */
-export interface Need<out Name extends string = string, out Provides = unknown> {
-  readonly name: Name
-  readonly provides: Provides
-}
-
-/**
- * What is taken of a child that is given by value. Of a name nothing is.
- *
- * @category utility types
- */
-// Name and type only, and taken apart here: a child whose type holds on to those before it makes a row of them too deep for the compiler.
-export type NeedOf<T> = T extends {
-  readonly name: infer Name extends string
-  readonly [id]: { readonly _Provides: Types.Covariant<infer Provides> }
-}
-  ? Need<Name, Provides>
-  : never
-
-/**
- * What those that a child starts after provide, by name. What is given by name only is of unknown type.
- *
- * @category models
- */
-export type Provided<T extends string | Any> = {
-  readonly [D in T as NameOf<D>]: D extends string ? unknown : ProvidedBy<D>
-}
+export type { AnyCommand, EffectOptions, Hooks, ProcessOptions } from "./internal/childOptions.ts"
+export type {
+  AfterOf,
+  Any,
+  Child,
+  Dependencies,
+  Error,
+  NameOf,
+  Need,
+  NeedOf,
+  NeedsOf,
+  Provided,
+  ProvidedBy,
+  Services,
+  Success,
+  TypeId
+} from "./internal/childTypes.ts"
 
 /**
  * Another command for a process, from its next start on.
@@ -205,95 +86,6 @@ export type IsProcess<A> = [A, ProcessExit] extends [ProcessExit, A] ? true : fa
  */
 export const replace = (command: Command.Plain): Replace => ({ _tag: "replace", command })
 
-/**
- * Run around each life of a child.
- *
- * @category models
- */
-export interface Hooks<out BE, out BR, out AE, out AR> {
-  /** Before each start; the child starts when it has succeeded. What it fails with the child fails with. */
-  readonly beforeStart?: Effect.Effect<unknown, BE, BR> | undefined
-  /** After each end, however it came, when nothing of the child is left. */
-  readonly afterStop?: Effect.Effect<unknown, AE, AR> | undefined
-}
-
-interface Common<After extends Dependencies, Requires extends Dependencies, BE, BR, AE, AR> {
-  /**
-   * Earlier siblings that have to be ready before this child starts: by value, which gives what they provide to its function, or by
-   * name. Their failures later on do not matter.
-   */
-  readonly after?: After | undefined
-  /**
-   * As `after`, and this child runs only while they are ready: when one is not any more, this child is stopped, and started again when
-   * it is back.
-   */
-  readonly requires?: Requires | undefined
-  /** Whether the end of this child ends the tree: see `autoShutdown` of `Supervisor.make`. Not for those that are restarted always. */
-  readonly significant?: boolean | undefined
-  readonly hooks?: Hooks<BE, BR, AE, AR> | undefined
-}
-
-/**
- * How a child that is a process is run.
- *
- * @category models
- */
-export interface ProcessOptions<
-  After extends Dependencies,
-  Requires extends Dependencies,
-  P,
-  E,
-  ReadyE,
-  ReadyR,
-  LivenessR,
-  RestartE,
-  RestartR,
-  DecideE,
-  DecideR,
-  BE,
-  BR,
-  AE,
-  AR,
-  ReloadE,
-  ReloadR
-> extends Common<After, Requires, BE, BR, AE, AR> {
-  /** When it is ready, and what it provides then. Without it: as soon as its program runs. */
-  readonly ready?: Ready<P, ReadyE, ReadyR, Process.Process> | undefined
-  /** How long it may take to be ready: the same as `Ready.timeout`. */
-  readonly startTimeout?: Duration.Input | undefined
-  /** Whether it is still alive, once it was ready. */
-  readonly liveness?: Liveness<LivenessR, Process.Process> | undefined
-  /** When it is started again. Without it: always, at once. */
-  readonly restart?:
-    | Restart<ChildExit<ProcessFailure | NoInfer<E | ReadyE | BE | AE>, ProcessExit>, RestartE, RestartR>
-    | undefined
-  /** What is done when it has ended; asked before `restart`. */
-  readonly decide?:
-    | ((
-        exit: ChildExit<ProcessFailure | NoInfer<E | ReadyE | BE | AE>, ProcessExit>
-      ) => Effect.Effect<Decision, DecideE, DecideR>)
-    | undefined
-  /** How it is ended: changes what its command says. */
-  readonly stop?: Command.StopOptions | undefined
-  /**
-   * How it is told to read its configuration anew. `"notify"`: by SIGHUP, and it says by systemd's notify protocol when it has done so.
-   * A signal: by that, without an answer.
-   */
-  readonly reload?:
-    | "notify"
-    | Signal.Signal
-    | ((process: Process.Process) => Effect.Effect<unknown, ReloadE, ReloadR>)
-    | undefined
-}
-
-/**
- * Any command, whatever it is connected to.
- *
- * @category models
- */
-// As a constraint this leaves the compiler nothing to infer those types from but the command itself.
-export type AnyCommand = Omit<Command.Command, "stdin" | "stdout" | "stderr" | "fds">
-
 /** What spawning a command needs, and what its Streams fail with. */
 type CommandServices<C> =
   C extends Command.Command<infer In, infer Out, infer Err, infer Fds> ? Stdio.Requirements<In, Out, Err, Fds> : never
@@ -302,6 +94,36 @@ type CommandError<C> =
 
 /**
  * A child that is a process.
+ *
+ * **Details**
+ *
+ * - The command is given, or computed before each start by a function of what earlier children provide, which may be an Effect.
+ * - It is ready when its `ready` succeeds, and provides what that answers; without one as soon as its program runs.
+ * - A status that is none of its command's `successCodes` is a failure, `ExitError`; the others are in `ProcessFailure`.
+ * - It is restarted always, unless `restart` says otherwise. A failure to start that will not go away by itself, such as a program that
+ *   does not exist, is not tried again: the child gives up.
+ *
+ * **Example** (A process that provides its pid to another one)
+ *
+ * ```ts
+ * import { Command, Nursery } from "@nursery/process"
+ * import { Child, Ready, Restart, Supervisor } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const store = Child.process("store", Command.make("sleep", ["60"]), {
+ *   ready: Ready.effect((process) => Effect.succeed({ pid: process.pid })),
+ *   stop: { signal: "SIGINT", grace: "5 seconds" }
+ * })
+ * const check = Child.process(
+ *   "check",
+ *   ({ store }) => Command.make("kill", ["-0", String(store.pid)]),
+ *   { after: [store], restart: Restart.never(), significant: true }
+ * )
+ *
+ * const outcome = Supervisor.run(Supervisor.make("app", [store, check])).pipe(Effect.provide(Nursery.layer))
+ * assert.equal((await Effect.runPromise(outcome))._tag, "Significant")
+ * ```
  *
  * @category constructors
  */
@@ -388,45 +210,36 @@ interface OneShot {
 type ProvidedByEffect<P, A> = [P] extends [never] ? P : [P] extends [OneShot] ? A : P
 
 /**
- * How a child that is an Effect is run.
- *
- * @category models
- */
-export interface EffectOptions<
-  After extends Dependencies,
-  Requires extends Dependencies,
-  P,
-  A,
-  E,
-  ReadyE,
-  ReadyR,
-  RestartE,
-  RestartR,
-  DecideE,
-  DecideR,
-  BE,
-  BR,
-  AE,
-  AR
-> extends Common<After, Requires, BE, BR, AE, AR> {
-  /**
-   * When it is ready, and what it provides then, for one that goes on. Without it: when it has succeeded, and it provides its value.
-   */
-  readonly ready?: Ready<P, ReadyE, ReadyR> | undefined
-  /** When it is started again. Without it: on failure, at once. */
-  readonly restart?: Restart<ChildExit<NoInfer<E | ReadyE | BE | AE>, NoInfer<A>>, RestartE, RestartR> | undefined
-  /** What is done when it has ended; asked before `restart`. */
-  readonly decide?:
-    | ((
-        exit: ChildExit<NoInfer<E | ReadyE | BE | AE>, NoInfer<A>>
-      ) => Effect.Effect<Exclude<Decision, Replace>, DecideE, DecideR>)
-    | undefined
-  /** How long it is waited for when it is interrupted; then it is left alone. Without it: for as long as it takes. */
-  readonly stopTimeout?: Duration.Input | undefined
-}
-
-/**
  * A child that is an Effect, run in a fiber.
+ *
+ * **Details**
+ *
+ * - Without `ready` it is ready when it has *succeeded*, and provides its value: a step that others wait for. One that goes on says by
+ *   `ready` when those after it can start.
+ * - It is restarted when it fails, unless `restart` says otherwise. Stopping it is an interruption, which is waited for.
+ *
+ * **Example** (A step before the others)
+ *
+ * ```ts
+ * import { Child, Ready, Supervisor } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const config = Child.effect("config", Effect.succeed({ port: 8080 }))
+ * const server = Child.effect(
+ *   "server",
+ *   ({ config }) => Effect.andThen(Effect.log(`listening on ${config.port}`), Effect.never),
+ *   { after: [config], ready: Ready.immediate }
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const running = yield* Supervisor.start(Supervisor.make("app", [config, server]))
+ *   const { children } = yield* running.snapshot
+ *   return children.map((child) => child.status)
+ * }).pipe(Effect.scoped)
+ *
+ * assert.deepEqual(await Effect.runPromise(program), ["completed", "ready"])
+ * ```
  *
  * @category constructors
  */
@@ -493,6 +306,30 @@ export const effect = <
 /**
  * Decides what is done when the child has ended, before its restart rule does: any code, with the typed failure in hand.
  *
+ * **Details**
+ *
+ * Of several policies each decides about what those before it have left: ends that they say nothing about, and failures of their own,
+ * which take the place of that of the child. What the last one fails with is what the child gives up with. The option `decide` is
+ * the first policy.
+ *
+ * **Example** (Asking a human)
+ *
+ * ```ts no-run
+ * import { Command } from "@nursery/process"
+ * import { Child } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ *
+ * declare const askOnCall: (what: string) => Effect.Effect<"again" | "leave it">
+ *
+ * const payments = Child.process("payments", Command.make("payments")).pipe(
+ *   Child.decide((exit) => {
+ *     if (exit._tag !== "Failed" || exit.error._tag !== "ExitError") return Effect.succeed("restart")
+ *     const answer = askOnCall(exit.error.message)
+ *     return Effect.map(answer, (answer) => (answer === "again" ? "restart" : "pause"))
+ *   })
+ * )
+ * ```
+ *
  * @category policies
  */
 export const decide =
@@ -506,7 +343,34 @@ export const decide =
 type Returning = "restart" | "restartGroup" | "escalate" | Replace
 
 /**
- * Decides what is done when the child has failed with this tag.
+ * Decides what is done when the child has failed with this tag; all else is left to other policies and the restart rule.
+ *
+ * **Details**
+ *
+ * The failure disappears from the type of the child where the decisions are such that the child cannot give up with it: `pause`, `stop` and
+ * `ignore`, or a failure of another type. After `restart` it may come once too often, and `escalate` gives up with it.
+ *
+ * **Example** (A failure that is no reason to end everything)
+ *
+ * ```ts
+ * import { Child, type GaveUp, type InvalidTree, Supervisor } from "@nursery/supervisor"
+ * import * as Data from "effect/Data"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * class NoLicence extends Data.TaggedError("NoLicence")<{}> {}
+ *
+ * const reports = Child.effect("reports", Effect.fail(new NoLicence())).pipe(
+ *   Child.catchTag("NoLicence", () => Effect.succeed("ignore"))
+ * )
+ * const main = Child.effect("main", Effect.succeed("done"), { significant: true })
+ * const run: Effect.Effect<
+ *   Supervisor.Outcome,
+ *   InvalidTree | GaveUp<"reports", never> | GaveUp<"main", never>
+ * > = Supervisor.run(Supervisor.make("app", [reports, main]))
+ *
+ * assert.equal((await Effect.runPromise(run))._tag, "Significant")
+ * ```
  *
  * @category policies
  */
