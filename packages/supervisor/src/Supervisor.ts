@@ -1,22 +1,39 @@
 /**
  * Supervisors: trees of children that are started in order, watched, restarted and stopped together.
+ *
+ * The rules are OTP's (stdlib, `supervisor`): strategies, restart rules, intensity, significant children, and the orders of start and
+ * stop. What goes beyond them: children wait until those are ready that they start after; each may have a schedule of its own; and what a
+ * tree may fail with is in its type, child by child.
+ *
+ * **Details**
+ *
+ * - Children that do not depend on each other start at the same time. They stop in the reverse of the order in which they were given,
+ *   each when those are gone that depend on it.
+ * - A child that gives up ends its supervisor with a `GaveUp`, after everything else of it is stopped. In a tree above that is a failure
+ *   like any other: restarted, decided about, or given up with.
+ * - A supervisor is a child. It is ready when all of its children are.
+ *
+ * **Gotchas**
+ *
+ * A tree runs until something ends it: it is interrupted, its scope closes, a child gives up, or a significant child ends. That all of its
+ * children have completed is no reason.
  */
 import type { Process } from "@nursery/process"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import type * as Child from "./Child.ts"
-import type { ChildExit } from "./ChildExit.ts"
 import type { Check } from "./internal/check.ts"
 import * as handles from "./internal/handles.ts"
 import * as internal from "./internal/supervisor.ts"
+import type { CommonOptions, Options } from "./internal/supervisorOptions.ts"
 import { validateTree } from "./internal/validate.ts"
-import type { Restart } from "./Restart.ts"
 import type { Running } from "./Running.ts"
 import { GaveUp, type InvalidTree } from "./SupervisorError.ts"
+
+export type { CommonOptions, Intensity, Options } from "./internal/supervisorOptions.ts"
 
 /**
  * What a tree fails with because of one of its children.
@@ -109,91 +126,42 @@ export interface Dynamic<
 }
 
 /**
- * How many restarts are too many: the supervisor gives up at one more than `restarts` within the time `within`.
- *
- * @category models
- */
-export interface Intensity {
-  readonly restarts: number
-  readonly within: Duration.Input
-}
-
-/**
- * How a supervisor stands in the tree above it.
- *
- * @category models
- */
-export interface CommonOptions<
-  After extends Child.Dependencies,
-  Requires extends Child.Dependencies,
-  A,
-  E,
-  RestartE,
-  RestartR,
-  DecideE,
-  DecideR,
-  BE,
-  BR,
-  AE,
-  AR
-> {
-  /**
-   * How many restarts of its children are too many. Without it 5 within 10 seconds, where only the restarts of those children count
-   * that have no schedule of their own.
-   */
-  readonly intensity?: Intensity | undefined
-  /** When it is started again after it has ended. Without it: always, at once. */
-  readonly restart?: Restart<ChildExit<NoInfer<E | BE | AE>, NoInfer<A>>, RestartE, RestartR> | undefined
-  /** What is done when it has ended; asked before `restart`. */
-  readonly decide?:
-    | ((
-        exit: ChildExit<NoInfer<E | BE | AE>, NoInfer<A>>
-      ) => Effect.Effect<Exclude<Child.Decision, Child.Replace>, DecideE, DecideR>)
-    | undefined
-  /** Earlier siblings that have to be ready before it starts. */
-  readonly after?: After | undefined
-  /** As `after`, and it runs only while they are ready. */
-  readonly requires?: Requires | undefined
-  /** Whether its end ends the tree above it. */
-  readonly significant?: boolean | undefined
-  readonly hooks?: Child.Hooks<BE, BR, AE, AR> | undefined
-}
-
-/**
- * How a supervisor treats its children, and how it stands in the tree above it.
- *
- * @category models
- */
-export interface Options<
-  After extends Child.Dependencies,
-  Requires extends Child.Dependencies,
-  A,
-  E,
-  RestartE,
-  RestartR,
-  DecideE,
-  DecideR,
-  BE,
-  BR,
-  AE,
-  AR
-> extends CommonOptions<After, Requires, A, E, RestartE, RestartR, DecideE, DecideR, BE, BR, AE, AR> {
-  /**
-   * Who is restarted when a child is, as in OTP: `"one-for-one"`, the default, that child alone; `"one-for-all"` all of them;
-   * `"rest-for-one"` that child and those given after it.
-   */
-  readonly strategy?: "one-for-one" | "one-for-all" | "rest-for-one" | undefined
-  /** Whether the end of one significant child ends the tree, or that of the last of them. Default: `"any"`. */
-  readonly autoShutdown?: "any" | "all" | undefined
-  /**
-   * `"dependencies"`, the default: a child waits for those in its `after` and `requires`, and for nobody else. `"sequential"`: as in
-   * OTP, each child also waits for the one given before it.
-   */
-  readonly order?: "dependencies" | "sequential" | undefined
-}
-
-/**
  * A tree of children.
+ *
+ * **Details**
+ *
+ * The compiler sees that every child starts after earlier ones only, that those provide what it takes of them, and that no two have
+ * one name. Children that are known only when the program runs are given as an array: they are checked then, by {@link validate}.
+ *
+ * **Example** (A tree, and what it fails with)
+ *
+ * ```ts
+ * import { Command, type Nursery } from "@nursery/process"
+ * import { Child, type GaveUp, type InvalidTree, type ProcessFailure, Ready, Restart, Supervisor } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ * import * as Schedule from "effect/Schedule"
+ *
+ * const db = Child.process("db", Command.make("postgres", ["-D", "data"]), {
+ *   ready: Ready.tcp(5432),
+ *   startTimeout: "1 minute",
+ *   stop: { signal: "SIGINT", grace: "30 seconds" }
+ * })
+ * const api = Child.process("api", Command.make("node", ["api.js"]), {
+ *   requires: [db],
+ *   ready: Ready.http("http://127.0.0.1:8080/health"),
+ *   restart: Restart.always({ schedule: Schedule.exponential("100 millis"), healthyAfter: "1 minute" })
+ * })
+ * const app = Supervisor.make("app", [db, api], {
+ *   strategy: "rest-for-one",
+ *   intensity: { restarts: 5, within: "10 seconds" }
+ * })
+ *
+ * const run: Effect.Effect<
+ *   Supervisor.Outcome,
+ *   InvalidTree | GaveUp<"db", ProcessFailure> | GaveUp<"api", ProcessFailure>,
+ *   Nursery.Nursery
+ * > = Supervisor.run(app)
+ * ```
  *
  * @category constructors
  */
@@ -252,7 +220,34 @@ type CheckTemplate<C> = C extends Child.Any
   : unknown
 
 /**
- * A supervisor of children that are started at run time, each from arguments.
+ * A supervisor of children that are started at run time, each from arguments, as OTP's `simple_one_for_one`.
+ *
+ * **Details**
+ *
+ * A child is known by its key; the name that it was made with does not matter. Their number is limited by memory alone. What they fail with
+ * is what the supervisor fails with: keys are data, so they are in the `path` of the `GaveUp` and not in its type.
+ *
+ * **Example** (A child for each job)
+ *
+ * ```ts
+ * import { Child, Ready, Supervisor } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const rooms = Supervisor.dynamic("rooms", (topic: string) =>
+ *   Child.effect("room", Effect.andThen(Effect.log(topic), Effect.never), { ready: Ready.immediate }))
+ *
+ * const program = Effect.gen(function*() {
+ *   const running = yield* Supervisor.start(Supervisor.make("chat", [rooms]))
+ *   const open = running.dynamic("rooms")
+ *   yield* open.start("the weather", { key: "weather" })
+ *   yield* open.child("weather").restart
+ *   yield* open.remove("weather")
+ *   return yield* Effect.flip(open.child("weather").restart)
+ * }).pipe(Effect.scoped)
+ *
+ * assert.equal((await Effect.runPromise(program)).reason, "unknown")
+ * ```
  *
  * @category constructors
  */
@@ -306,8 +301,30 @@ export const dynamic = <
 type AnySupervisor<C extends ReadonlyArray<Child.Any> = ReadonlyArray<Child.Any>> = Child.Any & { readonly children: C }
 
 /**
- * What is wrong with a tree, if anything: what the types cannot see, and everything in a tree that is built at run time. `run` and
- * `start` do the same first.
+ * What is wrong with a tree, if anything: what the types cannot see, and everything in a tree that is built at run time. Every start does
+ * this first, and fails with the `InvalidTree`.
+ *
+ * **Details**
+ *
+ * It finds names that are empty or given twice, dependencies on children that do not exist or are given later, cycles, supervisors
+ * without children, negative durations and what is none, and options that contradict each other: `significant` and restarted always,
+ * `retryPermanent` without a schedule, `startTimeout` without `ready`, and one name in both `after` and `requires`.
+ *
+ * **Example** (A tree from a list of names)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ * import { Child, Supervisor } from "@nursery/supervisor"
+ * import * as Result from "effect/Result"
+ * import assert from "node:assert/strict"
+ *
+ * const names: ReadonlyArray<string> = ["worker-1", "worker-2", "worker-1"]
+ * const children = names.map((name) => Child.process(name, Command.make("worker")))
+ * const result = Supervisor.validate(Supervisor.make("app", children))
+ *
+ * assert(Result.isFailure(result))
+ * assert.equal(result.failure.message, 'app: two children are named "worker-1"')
+ * ```
  *
  * @category validation
  */
@@ -321,7 +338,24 @@ interface NamedGaveUp<out Name> {
 type GaveUpOfName<E, Name> = Extract<E, NamedGaveUp<Name>>
 
 /**
- * Handles that one child has given up. The tree has ended then.
+ * Handles that one child has given up, and takes its `GaveUp` out of the type. The tree has ended then: to keep it running, decide about the
+ * child (`Child.catchTag`).
+ *
+ * **Example** (Something else in place of a tree)
+ *
+ * ```ts
+ * import { Child, type GaveUp, type InvalidTree, Restart, Supervisor } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const migrate = Child.effect("migrate", Effect.fail("locked"), { restart: Restart.never() })
+ * const server = Child.effect("server", Effect.never, { after: [migrate] })
+ * const program: Effect.Effect<unknown, InvalidTree | GaveUp<"server", never>> = Supervisor.run(
+ *   Supervisor.make("app", [migrate, server])
+ * ).pipe(Supervisor.catchChild("migrate", (error) => Effect.succeed(error.message)))
+ *
+ * assert.equal(await Effect.runPromise(program), "migrate gave up after 1 attempt: locked")
+ * ```
  *
  * @category error handling
  */
@@ -344,7 +378,24 @@ const isOf = <E, Name>(error: E, name: Name): error is GaveUpOfName<E, Name> =>
 const others = <E, Name>(error: E) => error as Exclude<E, NamedGaveUp<Name>>
 
 /**
- * Runs a tree until it ends.
+ * Runs a tree until it ends. Interrupting this stops the tree, and waits for that.
+ *
+ * Succeeds when a significant child ends, with what that ended with. Fails with the `GaveUp` of a child, and with `InvalidTree`
+ * before anything runs. Everything is gone in either case.
+ *
+ * **Example** (A job, and what it needs)
+ *
+ * ```ts
+ * import { Child, Ready, Supervisor } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const cache = Child.effect("cache", Effect.never, { ready: Ready.immediate })
+ * const job = Child.effect("job", Effect.succeed(42), { after: [cache], significant: true })
+ * const outcome = await Effect.runPromise(Supervisor.run(Supervisor.make("app", [cache, job])))
+ *
+ * assert.deepEqual(outcome, { _tag: "Significant", child: "job", value: 42 })
+ * ```
  *
  * @category running
  */
@@ -354,7 +405,30 @@ export const run = <C extends ReadonlyArray<Child.Any>>(
   handles.run<C>(self)
 
 /**
- * Starts a tree, which ends with the scope.
+ * Starts a tree, and returns when all of its children are ready, or have completed. The tree ends with the scope.
+ *
+ * Fails when it gives up before; a later end is told by `await` of the answer, and ends nothing else.
+ *
+ * **Example** (Restarting children of a tree that runs)
+ *
+ * ```ts
+ * import { Child, Ready, Supervisor } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const worker = <const Name extends string>(name: Name) => Child.effect(name, Effect.never, { ready: Ready.immediate })
+ * const app = Supervisor.make("app", [worker("a"), worker("b")])
+ *
+ * const program = Effect.gen(function*() {
+ *   const running = yield* Supervisor.start(app)
+ *   yield* running.child("a").stop
+ *   yield* running.rollingRestart(["a", "b"])
+ *   const { children } = yield* running.snapshot
+ *   return children.map(({ incarnation, status }) => `${status} ${incarnation}`)
+ * }).pipe(Effect.scoped)
+ *
+ * assert.deepEqual(await Effect.runPromise(program), ["ready 2", "ready 2"])
+ * ```
  *
  * @category running
  */
@@ -364,7 +438,26 @@ export const start = <C extends ReadonlyArray<Child.Any>>(
   handles.start<C>(self)
 
 /**
- * A tree as a layer: there when all of it is ready, and ended with the layer.
+ * A tree as a layer: there when all of it is ready, and ended with the layer. When the tree ends first, the fiber that built the layer is
+ * interrupted, and with it all that runs with the layer; `onEnd: "ignore"` leaves it alone.
+ *
+ * `Layer.effect(Key, Supervisor.start(tree))` gives the `Running` to those who use it.
+ *
+ * **Example** (A server while the program runs)
+ *
+ * ```ts
+ * import { Command, Nursery } from "@nursery/process"
+ * import { Child, Ready, Supervisor } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * const server = Child.process("server", Command.make("sh", ["-c", "echo listening; exec sleep 60"], { stdout: "pipe" }), {
+ *   ready: Ready.log(/listening/)
+ * })
+ * const Server = Supervisor.layer(Supervisor.make("app", [server])).pipe(Layer.provide(Nursery.layer))
+ *
+ * await Effect.runPromise(Effect.log("the server is there").pipe(Effect.provide(Server)))
+ * ```
  *
  * @category running
  */

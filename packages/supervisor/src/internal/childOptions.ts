@@ -1,0 +1,142 @@
+/**
+ * The options of children.
+ *
+ * @internal
+ */
+import type { Command, Process, Signal } from "@nursery/process"
+import type { ProcessExit } from "@nursery/process/ExitStatus"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type { Decision, Replace } from "../Child.ts"
+import type { ChildExit, ProcessFailure } from "../ChildExit.ts"
+import type { Liveness } from "../Liveness.ts"
+import type { Ready } from "../Ready.ts"
+import type { Restart } from "../Restart.ts"
+import type { Dependencies } from "./childTypes.ts"
+
+/**
+ * Any command, whatever it is connected to.
+ *
+ * @category models
+ */
+// As a constraint this leaves the compiler nothing to infer those types from but the command itself.
+export type AnyCommand = Omit<Command.Command, "stdin" | "stdout" | "stderr" | "fds">
+
+/**
+ * Run around each life of a child.
+ *
+ * @category models
+ */
+export interface Hooks<out BE, out BR, out AE, out AR> {
+  /** Before each start; the child starts when it has succeeded. What it fails with the child fails with. */
+  readonly beforeStart?: Effect.Effect<unknown, BE, BR> | undefined
+  /** After each end, however it came, when nothing of the child is left. */
+  readonly afterStop?: Effect.Effect<unknown, AE, AR> | undefined
+}
+
+interface Common<After extends Dependencies, Requires extends Dependencies, BE, BR, AE, AR> {
+  /**
+   * Earlier siblings that have to be ready before this child starts: by value, which gives what they provide to its function, or by
+   * name. Their failures later on do not matter.
+   */
+  readonly after?: After | undefined
+  /**
+   * As `after`, and this child runs only while they are ready: when one is not any more, this child is stopped, and started again when
+   * it is back.
+   */
+  readonly requires?: Requires | undefined
+  /** Whether the end of this child ends the tree: see `autoShutdown` of `Supervisor.make`. Not for those that are restarted always. */
+  readonly significant?: boolean | undefined
+  readonly hooks?: Hooks<BE, BR, AE, AR> | undefined
+}
+
+/**
+ * How a child that is a process is run.
+ *
+ * @category models
+ */
+export interface ProcessOptions<
+  After extends Dependencies,
+  Requires extends Dependencies,
+  P,
+  E,
+  ReadyE,
+  ReadyR,
+  LivenessR,
+  RestartE,
+  RestartR,
+  DecideE,
+  DecideR,
+  BE,
+  BR,
+  AE,
+  AR,
+  ReloadE,
+  ReloadR
+> extends Common<After, Requires, BE, BR, AE, AR> {
+  /** When it is ready, and what it provides then. Without it: as soon as its program runs. */
+  readonly ready?: Ready<P, ReadyE, ReadyR, Process.Process> | undefined
+  /** How long it may take to be ready: the same as `Ready.timeout`. */
+  readonly startTimeout?: Duration.Input | undefined
+  /** Whether it is still alive, once it was ready. */
+  readonly liveness?: Liveness<LivenessR, Process.Process> | undefined
+  /** When it is started again. Without it: always, at once. */
+  readonly restart?:
+    | Restart<ChildExit<ProcessFailure | NoInfer<E | ReadyE | BE | AE>, ProcessExit>, RestartE, RestartR>
+    | undefined
+  /** What is done when it has ended; asked before `restart`. */
+  readonly decide?:
+    | ((
+        exit: ChildExit<ProcessFailure | NoInfer<E | ReadyE | BE | AE>, ProcessExit>
+      ) => Effect.Effect<Decision, DecideE, DecideR>)
+    | undefined
+  /** How it is ended: changes what its command says. */
+  readonly stop?: Command.StopOptions | undefined
+  /**
+   * How it is told to read its configuration anew. `"notify"`: by SIGHUP, and it says by systemd's notify protocol when it has done so.
+   * A signal: by that, without an answer.
+   */
+  readonly reload?:
+    | "notify"
+    | Signal.Signal
+    | ((process: Process.Process) => Effect.Effect<unknown, ReloadE, ReloadR>)
+    | undefined
+}
+
+/**
+ * How a child that is an Effect is run.
+ *
+ * @category models
+ */
+export interface EffectOptions<
+  After extends Dependencies,
+  Requires extends Dependencies,
+  P,
+  A,
+  E,
+  ReadyE,
+  ReadyR,
+  RestartE,
+  RestartR,
+  DecideE,
+  DecideR,
+  BE,
+  BR,
+  AE,
+  AR
+> extends Common<After, Requires, BE, BR, AE, AR> {
+  /**
+   * When it is ready, and what it provides then, for one that goes on. Without it: when it has succeeded, and it provides its value.
+   */
+  readonly ready?: Ready<P, ReadyE, ReadyR> | undefined
+  /** When it is started again. Without it: on failure, at once. */
+  readonly restart?: Restart<ChildExit<NoInfer<E | ReadyE | BE | AE>, NoInfer<A>>, RestartE, RestartR> | undefined
+  /** What is done when it has ended; asked before `restart`. */
+  readonly decide?:
+    | ((
+        exit: ChildExit<NoInfer<E | ReadyE | BE | AE>, NoInfer<A>>
+      ) => Effect.Effect<Exclude<Decision, Replace>, DecideE, DecideR>)
+    | undefined
+  /** How long it is waited for when it is interrupted; then it is left alone. Without it: for as long as it takes. */
+  readonly stopTimeout?: Duration.Input | undefined
+}
