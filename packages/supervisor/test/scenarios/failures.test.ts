@@ -5,6 +5,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import * as Stage from "../../../process/test/support/stage.ts"
 import * as Child from "../../src/Child.ts"
 import * as Liveness from "../../src/Liveness.ts"
@@ -272,4 +273,47 @@ describe("what a child does after its stop", () => {
       expect(yield* statuses(running)).toEqual(["a stopped"])
     })
   )
+})
+
+describe("a tree that is invalid", () => {
+  const running: ReadonlyArray<{
+    readonly what: string
+    readonly child: Child.Any
+    readonly path: ReadonlyArray<string>
+  }> = [
+    { what: "deep in it", child: Supervisor.make("inner", []), path: ["app", "inner"] },
+    {
+      what: "by a negative number",
+      child: Child.effect("b", Effect.never, { ...steady, stopTimeout: -1 }),
+      path: ["app", "b"]
+    },
+    { what: "by a name that is taken", child: Child.effect("a", Effect.never, steady), path: ["app"] },
+    {
+      what: "by a name that is unknown",
+      child: Child.effect("b", Effect.never, { ...steady, after: ["z"] }),
+      path: ["app", "b"]
+    },
+    {
+      what: "because it waits for itself",
+      child: Child.effect("b", Effect.never, { ...steady, after: ["b"] }),
+      path: ["app", "b"]
+    }
+  ]
+
+  for (const { child, path, what } of running) {
+    it.effect(`${what} starts nothing`, () =>
+      Effect.gen(function* () {
+        const troupe = new Troupe()
+        const children: Array<Child.Any> = [Child.effect("a", troupe.actor("a").play, steady), child]
+        const tree = Supervisor.make("app", children)
+        // As above.
+        const start = Supervisor.start(tree) as Effect.Effect<unknown, unknown, Scope.Scope>
+        const run = Supervisor.run(tree) as Effect.Effect<unknown, unknown>
+        for (const effect of [run, start]) {
+          expect(yield* Effect.flip(effect)).toMatchObject({ _tag: "InvalidTree", path })
+        }
+        expect(troupe.record).toEqual([])
+      })
+    )
+  }
 })

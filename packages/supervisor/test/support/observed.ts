@@ -42,7 +42,8 @@ export const stands = (running: Observable, child: string, status: Status, incar
     return Effect.asVoid(changed)
   })
 
-const allIn = ({ children }: Snapshot): ReadonlyArray<ChildSnapshot> =>
+/** All children of a tree, and of the trees in it. */
+export const allIn = ({ children }: Snapshot): ReadonlyArray<ChildSnapshot> =>
   children.flatMap((child) => [child, ...(child.tree === undefined ? [] : allIn(child.tree))])
 
 /** Waits until the process of a child runs in the given life. */
