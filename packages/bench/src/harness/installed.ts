@@ -1,9 +1,10 @@
 /**
- * The packages as a user has them: compiled to JavaScript in a `node_modules`.
+ * The packages as a user has them: as they are published, in a `node_modules`.
  */
 import { execFileSync } from "node:child_process"
 import { cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { pathToFileURL } from "node:url"
 
 const bench = join(import.meta.dirname, "..", "..")
 const packages = dirname(bench)
@@ -15,9 +16,12 @@ export interface Installed {
   readonly program: (name: string) => string
 }
 
-const compile = (project: string, to: string, options: ReadonlyArray<string> = []): void => {
-  const nothingElse = ["--declaration", "false", "--declarationMap", "false", "--sourceMap", "false"]
-  execFileSync(compiler, ["--project", project, "--outDir", to, ...nothingElse, ...options], { stdio: "inherit" })
+/** What `pnpm build` does, elsewhere than in the folder of the package. */
+const bundle = (folder: string, to: string): void => {
+  const script = pathToFileURL(join(dirname(packages), ".scripts", "bundle.mjs")).href
+  const [from, output] = [folder, to].map((path) => JSON.stringify(path))
+  const program = `import { bundle } from "${script}"\nawait bundle(${from}, ${output})`
+  execFileSync(process.execPath, ["--input-type=module", "--eval", program], { stdio: "inherit" })
 }
 
 /** What publishing does to a manifest, as far as Node looks at it. */
@@ -35,7 +39,7 @@ export const install = (folder: string): Installed => {
   for (const name of ["keeper", "process", "supervisor"]) {
     const target = join(modules, "@nursery", name)
     mkdirSync(target, { recursive: true })
-    compile(join(packages, name, "tsconfig.build.json"), join(target, "dist"))
+    bundle(join(packages, name), join(target, "dist"))
     writeFileSync(join(target, "package.json"), manifest(name))
   }
   cpSync(join(packages, "keeper", "bin"), join(modules, "@nursery", "keeper", "bin"), { recursive: true })
@@ -43,8 +47,10 @@ export const install = (folder: string): Installed => {
   for (const name of ["effect", "execa", "@effect/platform-node"]) {
     symlinkSync(realpathSync(join(bench, "node_modules", name)), join(modules, name))
   }
-  // The programs are all of this package, without their types.
-  compile(join(bench, "tsconfig.json"), join(folder, "bench"), ["--noEmit", "false", "--noCheck", "--rootDir", bench])
+  // The programs are those of this package, without their types.
+  const to = ["--noEmit", "false", "--rootDir", bench, "--outDir", join(folder, "bench")]
+  const plain = ["--noCheck", "--declaration", "false", "--declarationMap", "false", "--sourceMap", "false"]
+  execFileSync(compiler, ["--project", bench, ...to, ...plain], { stdio: "inherit" })
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }))
   return {
     folder,
