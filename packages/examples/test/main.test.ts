@@ -38,7 +38,7 @@ describe("the tour", () => {
     expect(outcome.stdout).toMatch(/sort -rn +\d+ +\d+\.\d s/)
     expect(outcome.stdout).toMatch(/nursery-guard +\d+ +\d+\.\d s\n +└─ nursery-keeper/)
     expect(outcome.stdout).toMatch(/sh stubborn\.sh +was killed by SIGKILL/)
-    expect(outcome.stdout).toMatch(/ {3}keeper +\d+ {2}█+/)
+    expect(outcome.stdout).toMatch(/ {3}process +\d+ {2}█+/)
   })
 
   it("shows how an application starts, recovers from each crash, and ends", () => {
@@ -47,12 +47,12 @@ describe("the tour", () => {
     const factors = /GET \/1 +600851475143 = 71 \* 839 \* 1471 \* 6857\n/
 
     expect(start).toMatch(
-      /store +started.*\n.* store +ready(.*\n)+.*migrate +done(.*\n)+.*web +ready\n.*monitor +ready/
+      /store +started.*\n.* store +ready(.*\n)+.*migrate +done(.*\n)+.*web +ready\n(.*\n)*.*monitor +ready/
     )
     expect(start).toMatch(factors)
 
     expect(server).toMatch(
-      /web +was killed by SIGKILL\n(.*\n)*.*web +starts again in 0\.1 s\n(.*\n)*.*web +ready\n.*monitor +ready/
+      /web +was killed by SIGKILL\n(.*\n)*.*web +starts again in 0\.1 s\n(.*\n)*.*web +ready\n(.*\n)*.*monitor +ready/
     )
     expect(server).toMatch(factors)
 

@@ -12,7 +12,7 @@
  */
 import { join } from "node:path"
 import { Command } from "@nursery/process"
-import { Child, Ready, Restart, Supervisor } from "@nursery/supervisor"
+import { Child, type ChildExit, type ProcessFailure, Ready, Restart, Supervisor } from "@nursery/supervisor"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { migrate } from "./migrate.ts"
@@ -35,6 +35,9 @@ const backOff = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 8
 
 const restart = Restart.always({ schedule: backOff, healthyAfter: "10 seconds" })
 
+const failedToStart = (exit: ChildExit<ProcessFailure>): boolean =>
+  exit._tag === "Failed" && exit.error._tag === "NotReady" && exit.error.reason._tag === "ExitedBeforeReady"
+
 export const application = ({ directory, env = {}, onListening, port = 0, store: kind = "embedded" }: Options) => {
   const socket = Store.socketIn(directory)
 
@@ -50,7 +53,7 @@ export const application = ({ directory, env = {}, onListening, port = 0, store:
     // An answer says more than a socket: Redis accepts connections while it still reads its file.
     ready: Ready.effect(Effect.retry(Store.call(socket, "PING"), Schedule.spaced("20 millis"))).pipe(
       Ready.map(() => ({ socket })),
-      Ready.timeout("10 seconds")
+      Ready.timeout("30 seconds")
     ),
     restart
   })
@@ -67,11 +70,11 @@ export const application = ({ directory, env = {}, onListening, port = 0, store:
     requires: [store],
     ready: Ready.log(/^listening on port (\d+)$/).pipe(
       Ready.map(([, port]) => ({ url: `http://127.0.0.1:${port}` })),
-      Ready.timeout("10 seconds")
+      Ready.timeout("30 seconds")
     ),
     restart,
-    // One that cannot even listen has a port that is taken: that is for somebody to look at, and not for a schedule.
-    decide: (exit) => Effect.succeed(exit._tag === "Failed" && exit.error._tag === "NotReady" ? "escalate" : "restart")
+    // One that ends before it listens has a port that is taken: that is for somebody to look at, and not for a schedule.
+    decide: (exit) => Effect.succeed(failedToStart(exit) ? "escalate" : "restart")
   })
 
   const worker = <const Name extends string>(name: Name) =>
