@@ -75,7 +75,6 @@ export class GaveUp<out Name extends string = string, out E = unknown> extends D
    * ```ts
    * import { GaveUp } from "@nursery/supervisor"
    * import * as Schema from "effect/Schema"
-import * as SchemaTransformation from "effect/SchemaTransformation"
    * import assert from "node:assert/strict"
    *
    * class OutOfPaper extends Schema.TaggedError<OutOfPaper>()("OutOfPaper", { tray: Schema.Number }) {}
