@@ -140,7 +140,8 @@ onTargets("messages", native, (target) => {
     for (const each of strangers) each.kill("SIGKILL")
     one.cancel()
     await one.ended()
-    expect(names()).not.toContain(first)
+    // A reaper that is being forked has a copy for a moment.
+    await until(() => !names().includes(first))
     expect(names()).toContain(second)
     await expectNothingLeft(family)
     expect(names()).not.toContain(second)
@@ -334,7 +335,8 @@ onTargets("descriptors with a message", native, (target) => {
     await expectNothingLeft(family)
   })
 
-  it("have no copy in a reaper, nor has the socket", async () => {
+  const lack = Tools.isRoot ? "" : " (skipped: only root may list the descriptors of a reaper)"
+  it.skipIf(!Tools.isRoot)(`have no copy in a reaper, nor has the socket${lack}`, async () => {
     const family = await target.start({ hello: { reapers: 4 } })
     const [, name] = await named(family)
     const [, other] = await named(family)
@@ -345,10 +347,11 @@ onTargets("descriptors with a message", native, (target) => {
       .filter((line) => line.endsWith(name) || line.endsWith(other))
       .map((line) => line.trim().split(/\s+/)[6])
     expect(inodes.length).toBe(2)
-    const holders = [family.guard, ...childrenOf(family.keeper)].filter((pid) =>
+    const holds = (pid: number): boolean =>
       descriptorsOf(pid).some((line) => inodes.some((inode) => line.endsWith(`socket:[${inode}]`)))
-    )
-    expect(target.root || !Tools.isRoot ? holders : []).toEqual([])
+    expect(holds(family.keeper)).toBe(true)
+    // One that has just been forked closes what it inherited first of all.
+    await until(() => ![family.guard, ...childrenOf(family.keeper)].some(holds))
     await expectNothingLeft(family)
   })
 
@@ -445,15 +448,16 @@ onTargets("a flood of messages", native, (target) => {
   })
 
   it("ends with the keeper", async () => {
-    const others = names()
     const family = await target.start()
     const flood = ["fork", "{", "setsid", "repeat", "1000000", "{", "flood", "1000", "10", "}", "}", "barrier", "pause"]
     const children = levels.map((level) => family.probe(flood, { flags, level }))
     for (const child of children) await child.notified()
+    const [, name] = await named(family)
+    expect(names()).toContain(name)
     process.kill(family.keeper, 9)
     await family.closed
     await expectNothingAlive(family)
-    expect(names().filter((name) => !others.includes(name))).toEqual([])
+    expect(names()).not.toContain(name)
   })
 })
 
