@@ -100,6 +100,8 @@ export interface ChildSnapshot {
   /** Milliseconds for which it has been ready. */
   readonly uptime: number | undefined
   readonly lastExit: ChildExit | undefined
+  /** Why it is not ready yet, as its latest probe found. */
+  readonly problem: string | undefined
   /** What it says of itself. */
   readonly says: string | undefined
   /** The siblings that it waits for. */

@@ -49,6 +49,8 @@ export class Entry {
   /** What it says of itself. */
   says: string | undefined
   mainPid: number | undefined
+  /** Why it is not ready yet. */
+  problem: string | undefined
   /** Nothing of its present incarnation is left. */
   isOver = true
   /** It has been asked to end. */

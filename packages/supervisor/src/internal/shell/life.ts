@@ -18,6 +18,8 @@ export interface Life {
   readonly command: Command.Command | undefined
   readonly spawned: (process: Process.Process) => void
   readonly ready: (value: unknown) => void
+  /** Why it is not ready yet. */
+  readonly report: (problem: string) => void
   /** A message of the notify protocol. */
   readonly hear: (notification: Process.Notification) => void
   /** Runs a tree as this child, until its end. */
@@ -57,7 +59,7 @@ const processLife = (spec: ProcessSpec, life: Life): AnyEffect =>
     // What a Stream given as input fails with comes by `success` alone.
     const process = handle as Process.Process
     life.spawned(process)
-    const running = yield* listen(spec, process, readers, life.hear)
+    const running = yield* listen(spec, process, readers, life)
     if (spec.ready === undefined) life.ready(undefined)
     else life.ready(yield* Effect.raceFirst(spec.ready.check(running), endedTooEarly(spec, process)))
     if (spec.liveness === undefined) return yield* handle.success
@@ -75,7 +77,7 @@ const effectLife = (spec: EffectSpec, life: Life): AnyEffect => {
   if (ready === undefined) return Effect.tap(effect, (value) => Effect.sync(() => life.ready(value)))
   return Effect.gen(function* () {
     const fiber = yield* Effect.forkScoped(effect, { startImmediately: true })
-    const check = Effect.map(ready.check(silent(spec)), (value) => ({ value }))
+    const check = Effect.map(ready.check(silent(spec, life)), (value) => ({ value }))
     const first = yield* Effect.raceFirst(check, Effect.as(Fiber.await(fiber), undefined))
     // One that has ended was ready only if it says so: the end tells the rest.
     if (first !== undefined) life.ready(first.value)

@@ -11,6 +11,7 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import * as Ready from "../ready/prepare.ts"
 import type { EffectSpec, ProcessSpec, Running } from "../spec.ts"
+import type { Life } from "./life.ts"
 
 type Name = "stdout" | "stderr"
 
@@ -32,20 +33,20 @@ export const prepare = (command: Command.Command, spec: ProcessSpec): Effect.Eff
 }
 
 /** What there is to listen to of a child that is no process. */
-export const silent = (spec: EffectSpec): Running => ({
+export const silent = (spec: EffectSpec, { report }: Pick<Life, "report">): Running => ({
   child: spec.name,
   process: undefined,
   notifications: Stream.never,
   lines: () => Stream.never,
-  report: () => {}
+  report
 })
 
-/** `readers` gets the fibers that read the output and the messages: they end with them. `hear` gets each message. */
+/** `readers` gets the fibers that read the output and the messages: they end with them. */
 export const listen = (
   spec: ProcessSpec,
   process: Process.Process,
   readers: Array<Fiber.Fiber<unknown>>,
-  hear: (notification: Process.Notification) => void
+  { hear, report }: Pick<Life, "hear" | "report">
 ): Effect.Effect<Running> =>
   Effect.gen(function* () {
     const outputs = (["stdout", "stderr"] as const).flatMap((name) => {
@@ -77,7 +78,7 @@ export const listen = (
       process,
       notifications: notifications === undefined ? Stream.never : Stream.fromPubSub(notifications),
       lines: (of) => (lines === undefined ? Stream.never : linesOf(lines, of)),
-      report: () => {}
+      report
     }
   })
 

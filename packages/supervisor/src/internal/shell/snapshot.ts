@@ -42,6 +42,7 @@ const childOf = (child: Child, state: State, entry: Entry, now: number): ChildSn
     mainPid: entry.isOver ? undefined : entry.mainPid,
     uptime: status === "ready" && entry.readyAt !== undefined ? now - entry.readyAt : undefined,
     lastExit: entry.lastExit,
+    problem: status === "starting" ? entry.problem : undefined,
     says: entry.says,
     waitsFor: status === "waiting" ? waitsFor(child, state) : [],
     tree: entry.nested?.snapshot

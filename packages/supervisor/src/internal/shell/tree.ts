@@ -205,6 +205,7 @@ export class Tree {
     entry.process = undefined
     entry.says = undefined
     entry.mainPid = undefined
+    entry.problem = undefined
     const isCurrent = (): boolean => entry.incarnation === incarnation && !entry.isOver
     const life: Life = {
       provided: this.providedTo(entry.spec),
@@ -220,6 +221,9 @@ export class Tree {
         entry.readyAt = this.#now
         this.#metrics.ready()
         this.dispatch({ _tag: "Ready", id, incarnation })
+      },
+      report: (problem) => {
+        if (isCurrent()) entry.problem = problem
       },
       hear: (notification) => {
         if (!isCurrent()) return
