@@ -53,6 +53,25 @@ describe("a dependency", () => {
     })
   )
 
+  it.effect("that has done what it was for takes nobody down", () =>
+    Effect.gen(function* () {
+      const troupe = new Troupe()
+      const job = troupe.actor("job")
+      const tree = Supervisor.make("app", [
+        Child.effect("job", job.play, { ready: job.readiness, restart: Restart.onFailure() }),
+        Child.effect("api", troupe.actor("api").play, { ...steady, requires: ["job"] })
+      ])
+      const fiber = yield* Effect.forkScoped(Supervisor.start(tree), { startImmediately: true })
+      yield* troupe.hears("job starts")
+      yield* job.isReady
+      const running = yield* Fiber.join(fiber)
+      yield* job.ends("done")
+      yield* stands(running, "job", "completed")
+      expect(yield* childAt(running, "api")).toMatchObject({ status: "ready", incarnation: 1 })
+      expect(troupe.record).toEqual(["job starts", "api starts", "job ends"])
+    })
+  )
+
   it.effect("that fails later stops those who require it, in reverse, and releases them when it is back", () =>
     Effect.gen(function* () {
       const { db, starting, troupe } = company()

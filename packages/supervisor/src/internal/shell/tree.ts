@@ -276,7 +276,8 @@ export class Tree {
     entry.culprit = culprit
     entry.remember(culprit?.exit ?? ended, this.#clock.currentTimeMillisUnsafe())
     if (entry.lastExit !== undefined) this.#tell({ _tag: "Exited", ...this.#about(id), exit: entry.lastExit, expected })
-    this.dispatch({ _tag: "Ended", id, incarnation })
+    const completed = culprit === undefined && ended._tag === "Completed"
+    this.dispatch({ _tag: "Ended", id, incarnation, completed })
   }
 
   #stop(id: string, incarnation: number): void {
