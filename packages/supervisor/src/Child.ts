@@ -144,7 +144,6 @@ export const process = <
   DecideR = never,
   BE = never,
   BR = never,
-  AE = never,
   AR = never,
   ReloadE = never,
   ReloadR = never,
@@ -167,7 +166,6 @@ export const process = <
     DecideR,
     BE,
     BR,
-    AE,
     AR,
     ReloadE,
     ReloadR
@@ -176,7 +174,7 @@ export const process = <
   Name,
   P,
   ProcessExit,
-  ProcessFailure | CommandE | StreamE | ReadyE | RestartE | DecideE | BE | AE,
+  ProcessFailure | CommandE | StreamE | ReadyE | RestartE | DecideE | BE,
   | Nursery.Nursery
   | Exclude<CommandR | CommandServices<C> | ReadyR | LivenessR, Scope.Scope>
   | RestartR
@@ -259,33 +257,16 @@ export const effect = <
   DecideR = never,
   BE = never,
   BR = never,
-  AE = never,
   AR = never
 >(
   name: Name,
   effect: Effect.Effect<A, E, R> | ((provided: Provided<After[number] | Requires[number]>) => Effect.Effect<A, E, R>),
-  options?: EffectOptions<
-    After,
-    Requires,
-    P,
-    A,
-    E,
-    ReadyE,
-    ReadyR,
-    RestartE,
-    RestartR,
-    DecideE,
-    DecideR,
-    BE,
-    BR,
-    AE,
-    AR
-  >
+  options?: EffectOptions<After, Requires, P, A, E, ReadyE, ReadyR, RestartE, RestartR, DecideE, DecideR, BE, BR, AR>
 ): Child<
   Name,
   ProvidedByEffect<P, A>,
   A,
-  E | ReadyE | RestartE | DecideE | BE | AE,
+  E | ReadyE | RestartE | DecideE | BE,
   Exclude<R | ReadyR, Scope.Scope> | RestartR | DecideR | BR | AR,
   NameOf<After[number] | Requires[number]>,
   NeedOf<After[number] | Requires[number]>

@@ -176,7 +176,6 @@ export const make = <
   DecideR = never,
   BE = never,
   BR = never,
-  AE = never,
   AR = never
 >(
   name: Name,
@@ -192,13 +191,12 @@ export const make = <
     DecideR,
     BE,
     BR,
-    AE,
     AR
   >
 ): Supervisor<
   Name,
   C,
-  RestartE | DecideE | BE | AE,
+  RestartE | DecideE | BE,
   RestartR | DecideR | BR | AR,
   Child.NameOf<After[number] | Requires[number]>,
   Child.NeedOf<After[number] | Requires[number]>
@@ -263,7 +261,6 @@ export const dynamic = <
   DecideR = never,
   BE = never,
   BR = never,
-  AE = never,
   AR = never
 >(
   name: Name,
@@ -279,14 +276,13 @@ export const dynamic = <
     DecideR,
     BE,
     BR,
-    AE,
     AR
   >
 ): Dynamic<
   Name,
   Args,
   C,
-  RestartE | DecideE | BE | AE,
+  RestartE | DecideE | BE,
   RestartR | DecideR | BR | AR,
   Child.NameOf<After[number] | Requires[number]>,
   Child.NeedOf<After[number] | Requires[number]>

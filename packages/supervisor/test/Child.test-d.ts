@@ -11,6 +11,7 @@ import { Child, type ChildExit, Liveness, type NotReady, type ProcessFailure, Re
 
 class Dep extends Context.Service<Dep, { a: 1 }>()("Dep") {}
 class Other extends Context.Service<Other, { a: 2 }>()("Other") {}
+class Last extends Context.Service<Last, { a: 3 }>()("Last") {}
 class A extends Data.TaggedError("A")<{}> {}
 class B extends Data.TaggedError("B")<{}> {}
 class C extends Data.TaggedError("C")<{}> {}
@@ -34,14 +35,12 @@ describe("a process", () => {
   it("fails with and needs what its command, readiness, hooks, policy and schedule do", () => {
     const child = Child.process("x", () => Effect.as(failing<A>(), x), {
       ready: Ready.effect(failing<B>()),
-      hooks: { beforeStart: failing<"before">(), afterStop: failing<"after">() },
+      hooks: { beforeStart: failing<"before">(), afterStop: Effect.andThen(Last, failing<"after">()) },
       restart: Restart.always({ schedule: Schedule.tap(Schedule.forever, () => failing<"schedule">()) }),
       decide: () => Effect.as(Effect.andThen(Other, failing<C>()), "restart")
     })
-    expectTypeOf<Child.Error<typeof child>>().toEqualTypeOf<
-      ProcessFailure | A | B | C | "before" | "after" | "schedule"
-    >()
-    expectTypeOf<Child.Services<typeof child>>().toEqualTypeOf<Nursery.Nursery | Dep | Other>()
+    expectTypeOf<Child.Error<typeof child>>().toEqualTypeOf<ProcessFailure | A | B | C | "before" | "schedule">()
+    expectTypeOf<Child.Services<typeof child>>().toEqualTypeOf<Nursery.Nursery | Dep | Other | Last>()
   })
 
   it("fails with and needs what a Stream given as its input does", () => {

@@ -27,14 +27,14 @@ export type AnyCommand = Omit<Command.Command, "stdin" | "stdout" | "stderr" | "
  *
  * @category models
  */
-export interface Hooks<out BE, out BR, out AE, out AR> {
+export interface Hooks<out BE, out BR, out AR> {
   /** Before each start; the child starts when it has succeeded. What it fails with the child fails with. */
   readonly beforeStart?: Effect.Effect<unknown, BE, BR> | undefined
-  /** After each end, however it came, when nothing of the child is left. */
-  readonly afterStop?: Effect.Effect<unknown, AE, AR> | undefined
+  /** After each end, however it came, when nothing of the child is left. What it fails with is logged, and changes nothing. */
+  readonly afterStop?: Effect.Effect<unknown, unknown, AR> | undefined
 }
 
-interface Common<After extends Dependencies, Requires extends Dependencies, BE, BR, AE, AR> {
+interface Common<After extends Dependencies, Requires extends Dependencies, BE, BR, AR> {
   /**
    * Earlier siblings that have to be ready before this child starts: by value, which gives what they provide to its function, or by
    * name. Their failures later on do not matter.
@@ -47,7 +47,7 @@ interface Common<After extends Dependencies, Requires extends Dependencies, BE, 
   readonly requires?: Requires | undefined
   /** Whether the end of this child ends the tree: see `autoShutdown` of `Supervisor.make`. Not for those that are restarted always. */
   readonly significant?: boolean | undefined
-  readonly hooks?: Hooks<BE, BR, AE, AR> | undefined
+  readonly hooks?: Hooks<BE, BR, AR> | undefined
 }
 
 /**
@@ -69,11 +69,10 @@ export interface ProcessOptions<
   DecideR,
   BE,
   BR,
-  AE,
   AR,
   ReloadE,
   ReloadR
-> extends Common<After, Requires, BE, BR, AE, AR> {
+> extends Common<After, Requires, BE, BR, AR> {
   /** When it is ready, and what it provides then. Without it: as soon as its program runs. */
   readonly ready?: Ready<P, ReadyE, ReadyR, Process.Process> | undefined
   /** How long it may take to be ready: the same as `Ready.timeout`. */
@@ -82,12 +81,12 @@ export interface ProcessOptions<
   readonly liveness?: Liveness<LivenessR, Process.Process> | undefined
   /** When it is started again. Without it: always, at once. */
   readonly restart?:
-    | Restart<ChildExit<ProcessFailure | NoInfer<E | ReadyE | BE | AE>, ProcessExit>, RestartE, RestartR>
+    | Restart<ChildExit<ProcessFailure | NoInfer<E | ReadyE | BE>, ProcessExit>, RestartE, RestartR>
     | undefined
   /** What is done when it has ended; asked before `restart`. */
   readonly decide?:
     | ((
-        exit: ChildExit<ProcessFailure | NoInfer<E | ReadyE | BE | AE>, ProcessExit>
+        exit: ChildExit<ProcessFailure | NoInfer<E | ReadyE | BE>, ProcessExit>
       ) => Effect.Effect<Decision, DecideE, DecideR>)
     | undefined
   /** How it is ended: changes what its command says. */
@@ -122,19 +121,18 @@ export interface EffectOptions<
   DecideR,
   BE,
   BR,
-  AE,
   AR
-> extends Common<After, Requires, BE, BR, AE, AR> {
+> extends Common<After, Requires, BE, BR, AR> {
   /**
    * When it is ready, and what it provides then, for one that goes on. Without it: when it has succeeded, and it provides its value.
    */
   readonly ready?: Ready<P, ReadyE, ReadyR> | undefined
   /** When it is started again. Without it: on failure, at once. */
-  readonly restart?: Restart<ChildExit<NoInfer<E | ReadyE | BE | AE>, NoInfer<A>>, RestartE, RestartR> | undefined
+  readonly restart?: Restart<ChildExit<NoInfer<E | ReadyE | BE>, NoInfer<A>>, RestartE, RestartR> | undefined
   /** What is done when it has ended; asked before `restart`. */
   readonly decide?:
     | ((
-        exit: ChildExit<NoInfer<E | ReadyE | BE | AE>, NoInfer<A>>
+        exit: ChildExit<NoInfer<E | ReadyE | BE>, NoInfer<A>>
       ) => Effect.Effect<Exclude<Decision, Replace>, DecideE, DecideR>)
     | undefined
   /** How long it is waited for when it is interrupted; then it is left alone. Without it: for as long as it takes. */

@@ -56,9 +56,9 @@ export class DynamicValue<Name extends string, Args, C extends Child.Any, E, R, 
 }
 
 /** What supervisors have in common with other children. */
-export const common = <I, J, E, R, E2, R2, E3, R3, E4, R4>(
+export const common = <I, J, E, R, E2, R2, E3, R3, R4>(
   name: string,
-  options: CommonInput<I, J, E, R, E2, R2, E3, R3, E4, R4> | undefined
+  options: CommonInput<I, J, E, R, E2, R2, E3, R3, R4> | undefined
 ) => ({
   name,
   intensity: options?.intensity,
@@ -69,14 +69,14 @@ export const common = <I, J, E, R, E2, R2, E3, R3, E4, R4>(
   hooks: { beforeStart: options?.hooks?.beforeStart, afterStop: options?.hooks?.afterStop }
 })
 
-interface CommonInput<I, J, E, R, E2, R2, E3, R3, E4, R4> {
+interface CommonInput<I, J, E, R, E2, R2, E3, R3, R4> {
   readonly intensity?: Supervisor.Intensity | undefined
   readonly after?: Child.Dependencies | undefined
   readonly requires?: Child.Dependencies | undefined
   readonly restart?: Restart<I, E, R> | undefined
   readonly decide?: ((exit: J) => Effect.Effect<Child.Decision, E2, R2>) | undefined
   readonly significant?: boolean | undefined
-  readonly hooks?: Child.Hooks<E3, R3, E4, R4> | undefined
+  readonly hooks?: Child.Hooks<E3, R3, R4> | undefined
 }
 
 export const templateOf = <Args, C extends Child.Any>(child: (args: Args) => C): DynamicSpec["template"] => {

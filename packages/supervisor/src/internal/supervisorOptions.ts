@@ -35,7 +35,6 @@ export interface CommonOptions<
   DecideR,
   BE,
   BR,
-  AE,
   AR
 > {
   /**
@@ -44,11 +43,11 @@ export interface CommonOptions<
    */
   readonly intensity?: Intensity | undefined
   /** When it is started again after it has ended. Without it: always, at once. */
-  readonly restart?: Restart<ChildExit<NoInfer<E | BE | AE>, NoInfer<A>>, RestartE, RestartR> | undefined
+  readonly restart?: Restart<ChildExit<NoInfer<E | BE>, NoInfer<A>>, RestartE, RestartR> | undefined
   /** What is done when it has ended; asked before `restart`. */
   readonly decide?:
     | ((
-        exit: ChildExit<NoInfer<E | BE | AE>, NoInfer<A>>
+        exit: ChildExit<NoInfer<E | BE>, NoInfer<A>>
       ) => Effect.Effect<Exclude<Child.Decision, Child.Replace>, DecideE, DecideR>)
     | undefined
   /** Earlier siblings that have to be ready before it starts. */
@@ -57,7 +56,7 @@ export interface CommonOptions<
   readonly requires?: Requires | undefined
   /** Whether its end ends the tree above it. */
   readonly significant?: boolean | undefined
-  readonly hooks?: Child.Hooks<BE, BR, AE, AR> | undefined
+  readonly hooks?: Child.Hooks<BE, BR, AR> | undefined
 }
 
 /**
@@ -76,9 +75,8 @@ export interface Options<
   DecideR,
   BE,
   BR,
-  AE,
   AR
-> extends CommonOptions<After, Requires, A, E, RestartE, RestartR, DecideE, DecideR, BE, BR, AE, AR> {
+> extends CommonOptions<After, Requires, A, E, RestartE, RestartR, DecideE, DecideR, BE, BR, AR> {
   /**
    * Who is restarted when a child is, as in OTP: `"one-for-one"`, the default, that child alone; `"one-for-all"` all of them;
    * `"rest-for-one"` that child and those given after it.
