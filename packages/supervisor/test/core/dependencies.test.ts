@@ -86,6 +86,13 @@ describe("what requires another", () => {
     expect(brief(world.ended("c"))).toBe("")
   })
 
+  it("is started again when that is back, also if it is temporary", () => {
+    const world = running(chain("ab", "alive", { restart: "never" }))
+    crash(world, "a")
+    world.drain()
+    expect(statuses(world)).toBe("a ready, b ready")
+  })
+
   it("stays up when that has completed", () => {
     const world = running(chain("ab", "alive"))
     world.ended("a", true)

@@ -93,13 +93,27 @@ describe("a sibling in a group restart", () => {
     expect(incarnations(world)).toBe(after)
   })
 
-  it("that completes while the group goes down is done again with it", () => {
-    const world = running([child("a"), child("b", { restart: "onFailure" })], { strategy: "one-for-all" })
+  it.each<readonly [RestartRule, after: string]>([
+    ["onFailure", "a2 b2"],
+    ["never", "a2 b1"]
+  ])("that turns out to have completed while the group goes down, with the rule %s: %s", (rule, after) => {
+    const world = running([child("a"), child("b", { restart: rule })], { strategy: "one-for-all" })
     world.ended("b")
     crash(world, "a")
     world.decided("b", complete)
     world.drain()
-    expect(incarnations(world)).toBe("a2 b2")
+    expect(incarnations(world)).toBe(after)
+  })
+
+  it("that is significant and turns out to have completed ends the tree", () => {
+    const world = running([child("a"), child("b", { restart: "onFailure", significant: true })], {
+      strategy: "one-for-all"
+    })
+    world.ended("b")
+    crash(world, "a")
+    world.decided("b", complete)
+    expect(world.state.end).toEqual({ _tag: "Significant", id: "b" })
+    expect(statuses(world)).toBe("a stopped, b completed")
   })
 
   it.each(["stop", "remove"] as const)("that somebody has asked to %s stays down", (what) => {
@@ -261,6 +275,14 @@ describe("significant children", () => {
       () => {
         const world = running([...both, child("c")])
         crash(world, "c", complete)
+        return world
+      }
+    ],
+    [
+      "is temporary, and is paused by a policy",
+      () => {
+        const world = running(both)
+        crash(world, "b", { _tag: "Rest", rest: "paused" })
         return world
       }
     ],

@@ -113,7 +113,7 @@ const whenCurrent = (
 }
 
 const onEnded = (draft: Draft, child: Child, completed: boolean): void => {
-  const { barred, group, incarnation, phase, plan, rest, waiters } = child
+  const { barred, group, incarnation, phase, plan, waiters } = child
   if (!isUp(child)) return
   if (phase !== "stopping" && !barred) {
     draft.set(child, { phase: "deciding", completed })
@@ -123,7 +123,7 @@ const onEnded = (draft: Draft, child: Child, completed: boolean): void => {
   // It was to go down, and has done so, asked or not. OTP: a sibling's restart stops a temporary child and does not start it
   // again; here, unless somebody waits for it.
   const isDone = plan.restart === "never" && group !== undefined && !waiters.some((waiter) => waiter.for === "up")
-  if (isDone && rest === undefined) draft.rest(child, "stopped")
+  if (isDone) draft.rest(child, "stopped")
   draft.down(child)
 }
 
