@@ -31,7 +31,7 @@ const planAt = (child: ChildSpec, tree: TreeSpec, index: number): ChildPlan => {
   return previous === undefined ? plan : { ...plan, after: withOrder(plan.after, previous.name) }
 }
 
-/** A child that is alive or ready is so by a stricter gate than that of the order; one that has provided once may be down now. */
+/** The other gates include that of the order. */
 const withOrder = (after: ReadonlyArray<Dependency>, on: string): ReadonlyArray<Dependency> => {
   const known = after.find((dependency) => dependency.on === on)
   return known === undefined ? [...after, { on, gate: "order" }] : after
