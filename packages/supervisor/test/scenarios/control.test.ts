@@ -158,6 +158,20 @@ describe("a child that is added", () => {
     })
   )
 
+  it.effect("is forgotten where it was refused: another one of its name is not mistaken for it", () =>
+    Effect.gen(function* () {
+      const troupe = new Troupe()
+      const running = yield* Supervisor.start(
+        Supervisor.make("app", [Child.effect("a", troupe.actor("a").play, steady)])
+      )
+      const wrong = Child.effect("b", troupe.actor("wrong").play, { ...steady, after: ["nobody"] })
+      yield* Effect.flip(running.add(wrong))
+      expect(yield* statuses(running)).toEqual(["a ready"])
+      yield* running.add(Child.effect("b", troupe.actor("right").play, steady))
+      expect(troupe.record).toEqual(["a starts", "right starts"])
+    })
+  )
+
   it.effect("makes the tree give up as all others do", () =>
     Effect.gen(function* () {
       const troupe = new Troupe()

@@ -42,6 +42,8 @@ export class Tree {
   readonly #clock: Clock.Clock
   readonly #metrics: Metrics
   readonly #entries = new Map<string, Entry>()
+  /** Those that are to be added, by the requests for it. */
+  readonly #newcomers = new Map<number, Entry>()
   readonly #inputs: Array<Input> = []
   readonly #answers = new Map<number, (refusal: Refusal | undefined) => void>()
   #whenReady: (() => void) | undefined
@@ -128,8 +130,7 @@ export class Tree {
   add(spec: ChildSpec, context: Context.Context<never>, done: (refusal: Refusal | undefined) => void): void {
     const request = this.#nextRequest++
     this.#answers.set(request, done)
-    // One of that name is there already: the core refuses this one.
-    if (!this.#entries.has(spec.name)) this.#entries.set(spec.name, new Entry(spec, context))
+    this.#newcomers.set(request, new Entry(spec, context))
     this.dispatch({ _tag: "Add", request, child: childPlanOf(spec, this.spec) })
   }
 
@@ -141,11 +142,19 @@ export class Tree {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
         const [state, actions] = step(this.#state, next)
         this.#state = state
+        if (next._tag === "Add") this.#admit(next.request, next.child.id, actions)
         for (const action of actions) this.#perform(action)
       }
     } finally {
       this.#busy = false
     }
+  }
+
+  /** One that the core has refused is forgotten: there may be another one of its name. */
+  #admit(request: number, id: string, actions: ReadonlyArray<Action>): void {
+    const entry = this.#newcomers.get(request)
+    this.#newcomers.delete(request)
+    if (entry !== undefined && actions.some(({ _tag }) => _tag === "Added")) this.#entries.set(id, entry)
   }
 
   /** Milliseconds that only ever grow. */
