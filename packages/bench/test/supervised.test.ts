@@ -90,6 +90,18 @@ describe("supervised", () => {
 })
 
 describe("arena", () => {
+  it("ends everything where a step takes too long", () =>
+    withArena(async ({ folder, step }) => {
+      const orphan = spawn("sleep", ["600"], {
+        stdio: "ignore",
+        env: { ...process.env, MARKER: folder },
+        detached: true
+      })
+      const end = once(orphan, "exit")
+      step(0.1)
+      expect(await end).toEqual([null, "SIGKILL"])
+    }))
+
   it("leaves nothing where the benchmark is killed", async () => {
     const harness = join(import.meta.dirname, "..", "src", "harness")
     // The service holds the standard output of the benchmark too: its end of file proves that both are dead.
