@@ -76,7 +76,13 @@ export const footprint = async (context: Context): Promise<ReadonlyArray<Measure
     }))
   return [
     together,
-    { ...together, work: "of that, the supervisor's own process", note: undefined, rows: rowsOf("itself") },
+    {
+      ...together,
+      work: "of that, the supervisor's own process",
+      note: undefined,
+      // Nobody is compared: what is not in this process is in others.
+      rows: rowsOf("itself").map((row) => ({ ...row, ours: false }))
+    },
     {
       ...together,
       work: "the same right after the start, with all garbage and what is kept for new objects",

@@ -17,7 +17,7 @@ export const restart = async (context: Context): Promise<ReadonlyArray<Measureme
   const { arena } = context
   const { quick, services } = context.size
   const count = quick ? Math.min(services, 200) : 1000
-  const few = quick ? 2 : 10
+  const few = quick ? 2 : 5
   const installed = context.installed()
   const supervisors: ReadonlyArray<Supervisor> = [tree(installed), spawnAlone(installed), ...peers]
   // All stand side by side from the first round to the last.
@@ -26,6 +26,7 @@ export const restart = async (context: Context): Promise<ReadonlyArray<Measureme
   const contenders: Array<Contender> = []
   for (const supervisor of supervisors) {
     const { who } = supervisor
+    context.progress(`P8: start of ${who}`)
     const running = await new Stage(arena, supervisor, context.native.service.static, services).start()
     standing.push(running)
     contenders.push({
@@ -48,6 +49,7 @@ export const restart = async (context: Context): Promise<ReadonlyArray<Measureme
     id: "P8",
     work: `${work}, median`,
     unit: "ms",
+    rounds: Math.min(context.size.rounds, 5),
     note: `${count} a round, of ${slow.join(" and ")} ${few}`,
     contenders
   })
