@@ -123,7 +123,7 @@ export const make = <
 
 /** A child of a dynamic supervisor has no siblings that it could know. */
 type CheckTemplate<C> = C extends Child.Any
-  ? [Child.AfterOf<C>] extends [never]
+  ? [string extends Child.AfterOf<C> ? never : Child.AfterOf<C>] extends [never]
     ? unknown
     : `"${C["name"]}" starts after "${Child.AfterOf<C>}", but children of a dynamic supervisor start after nobody`
   : unknown

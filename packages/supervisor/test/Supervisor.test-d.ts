@@ -399,3 +399,19 @@ describe("the children of a tree that runs", () => {
     >()
   })
 })
+
+describe("a tree of children of which nothing is known", () => {
+  it("may fail with and need anything", () => {
+    const children: ReadonlyArray<Child.Any> = [db]
+    const run = Supervisor.run(Supervisor.make("app", children))
+    expectTypeOf<Effect.Error<typeof run>>().toEqualTypeOf<InvalidTree | GaveUp<string, unknown>>()
+    expectTypeOf<Effect.Services<typeof run>>().toBeUnknown()
+    expectTypeOf<Effect.Success<typeof run>>().toEqualTypeOf<Supervisor.Outcome>()
+  })
+
+  it("ends in one of the ways in which any tree does", () => {
+    expectTypeOf<Effect.Success<ReturnType<typeof run>>>().toExtend<Supervisor.Outcome>()
+    const run = () => Supervisor.run(app)
+    expectTypeOf<Extract<Supervisor.Outcome, { readonly _tag: "Significant" }>["value"]>().toBeUnknown()
+  })
+})

@@ -69,6 +69,9 @@ export type Dependencies = ReadonlyArray<string | Any>
  */
 export type NameOf<T> = T extends string ? T : T extends { readonly name: infer N extends string } ? N : never
 
+/** What is to be expected of a child of which no more is known than that it is one. */
+type Untold<T, Anything> = T extends Any ? Anything : never
+
 /**
  * What a child provides to those that start after it.
  *
@@ -78,7 +81,7 @@ export type ProvidedBy<T> = T extends {
   readonly "~@nursery/supervisor/Child": { readonly _Provides: Types.Covariant<infer P> }
 }
   ? P
-  : never
+  : Untold<T, unknown>
 
 /**
  * What a child ends with when it ends as it should.
@@ -87,7 +90,7 @@ export type ProvidedBy<T> = T extends {
  */
 export type Success<T> = T extends { readonly "~@nursery/supervisor/Child": { readonly _A: Types.Covariant<infer A> } }
   ? A
-  : never
+  : Untold<T, unknown>
 
 /**
  * What a child fails with.
@@ -96,7 +99,7 @@ export type Success<T> = T extends { readonly "~@nursery/supervisor/Child": { re
  */
 export type Error<T> = T extends { readonly "~@nursery/supervisor/Child": { readonly _E: Types.Covariant<infer E> } }
   ? E
-  : never
+  : Untold<T, unknown>
 
 /**
  * What a child needs.
@@ -105,7 +108,7 @@ export type Error<T> = T extends { readonly "~@nursery/supervisor/Child": { read
  */
 export type Services<T> = T extends { readonly "~@nursery/supervisor/Child": { readonly _R: Types.Covariant<infer R> } }
   ? R
-  : never
+  : Untold<T, unknown>
 
 /**
  * The names of those that a child starts after.
@@ -116,7 +119,7 @@ export type AfterOf<T> = T extends {
   readonly "~@nursery/supervisor/Child": { readonly _After: Types.Covariant<infer A extends string> }
 }
   ? A
-  : never
+  : Untold<T, string>
 
 /**
  * What a child takes of those that it starts after.
@@ -127,7 +130,7 @@ export type NeedsOf<T> = T extends {
   readonly "~@nursery/supervisor/Child": { readonly _Needs: Types.Covariant<infer N> }
 }
   ? N
-  : never
+  : Untold<T, unknown>
 
 /**
  * What a child takes of another one that it starts after.

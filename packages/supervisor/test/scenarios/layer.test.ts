@@ -114,7 +114,7 @@ describe("what cannot be run", () => {
 
   it.effect("is something that is no tree, from untyped code", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(Supervisor.run(never as never))
+      const error = yield* Effect.flip(Supervisor.run({ ...never, children: [] }))
       expect(error).toEqual(new InvalidTree({ path: ["x"], problem: "is no supervisor" }))
     })
   )
