@@ -99,6 +99,22 @@ describe("starts", () => {
 })
 
 describe("stops", () => {
+  always("a child that somebody has stopped does not start until somebody asks for it", (world) => {
+    const stopped = new Set<string>()
+    for (const { actions, before, input } of world.steps) {
+      const isRefused = ofTag(actions, "Answer").some(({ refusal }) => refusal === "needed" || refusal === "unknown")
+      if (input._tag === "Ask" && !isRefused) {
+        // What has completed is down already, and stays what it is: a group restart does it again.
+        const hasCompleted = child(before, input.id).rest === "completed"
+        if (input.what === "start" || input.what === "restart") stopped.delete(input.id)
+        else if (!hasCompleted) stopped.add(input.id)
+      }
+      // Another child of that name.
+      for (const { id } of ofTag(actions, "Added")) stopped.delete(id)
+      expect(ofTag(actions, "Start").filter(({ id }) => stopped.has(id))).toEqual([])
+    }
+  })
+
   always("a child is not told to stop while one after it that goes down too is up", (world) => {
     observe(world, {
       before: (action, { seen, step }) => {

@@ -125,6 +125,15 @@ describe("a sibling in a group restart", () => {
     expect(incarnations(world)).toBe(what === "stop" ? "a2 b1" : "a2")
   })
 
+  it("that somebody has stopped stays down also when the restart takes in more", () => {
+    const world = running([child("a"), child("b"), child("c")], { strategy: "rest-for-one" })
+    crash(world, "b")
+    world.ask("stop", "c")
+    crash(world, "a")
+    world.drain()
+    expect(statuses(world)).toBe("a ready, b ready, c stopped")
+  })
+
   it("that is temporary is started all the same when somebody waits for it", () => {
     const world = running([child("a"), child("b", { restart: "never" })], { strategy: "one-for-all" })
     crash(world, "a")

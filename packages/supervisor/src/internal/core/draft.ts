@@ -17,9 +17,8 @@ const isUnready = ({ phase, rest }: Child): boolean => rest === undefined && pha
 
 const isActive = ({ plan, rest }: Child): boolean => plan.significant && rest === undefined
 
-/** Whether those after it have to look again. */
-const looksOther = (a: Child, b: Child): boolean =>
-  a.phase !== b.phase || a.rest !== b.rest || a.barred !== b.barred || a.passed !== b.passed
+/** Whether those after it have to look again. A child that is ready and may not run any more lets nobody pass either. */
+const looksOther = (a: Child, b: Child): boolean => a.phase !== b.phase || a.rest !== b.rest || a.passed !== b.passed
 
 const none: ReadonlyArray<string> = []
 
@@ -136,7 +135,7 @@ export class Draft {
   /** It is to stay down. Who waits for it to be up is told so; if it has completed, that is as good. */
   rest(child: Child, rest: Rest, refusal: Refusal | undefined = rest === "completed" ? undefined : "down"): void {
     this.answerWaiters(child, "up", refusal)
-    this.set(child, { rest, again: false })
+    this.set(child, { rest })
   }
 
   /** Nothing of it runs any more, and nothing of it is waited for. */
