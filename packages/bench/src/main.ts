@@ -62,31 +62,28 @@ if (unknown.length > 0 || !isCount(rounds) || !isCount(services)) {
   process.exit(2)
 }
 
-const native = compile()
-try {
-  const machine = `${describeMachine(native.compiler)}\n${described()}`
-  const watched = process.stderr.isTTY === true
-  const progress = (text: string): void => {
-    if (watched) process.stderr.write(`\r\u001b[K${text}`)
-  }
-  const measurements = await withArena(async (arena) => {
-    let packages: Installed | undefined
-    const installed = (): Installed => {
-      packages ??= install(arena.subfolder("installed"))
-      return packages
-    }
-    const measured: Array<Measurement> = []
-    for (const id of wanted) {
-      if (!watched) console.error(`measuring ${id}`)
-      const size = { quick: values.quick, rounds, services }
-      measured.push(...((await benchmarks[id]?.({ native, arena, installed, size, progress })) ?? []))
-      arena.step("none")
-    }
-    return measured
-  })
-  if (watched) process.stderr.write("\r\u001b[K")
-  console.log(`${machine}\n\n${showTable(measurements)}`)
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify({ machine, measurements }, null, 2))
-} finally {
-  native.remove()
+const watched = process.stderr.isTTY === true
+const progress = (text: string): void => {
+  if (watched) process.stderr.write(`\r\u001b[K${text}`)
 }
+
+const { machine, measurements } = await withArena(async (arena) => {
+  const native = compile(arena.folder)
+  const machine = `${describeMachine(native.compiler)}\n${described()}`
+  let packages: Installed | undefined
+  const installed = (): Installed => {
+    packages ??= install(arena.subfolder("installed"))
+    return packages
+  }
+  const size = { quick: values.quick, rounds, services }
+  const measurements: Array<Measurement> = []
+  for (const id of wanted) {
+    if (!watched) console.error(`measuring ${id}`)
+    measurements.push(...((await benchmarks[id]?.({ native, arena, installed, size, progress })) ?? []))
+    arena.step("none")
+  }
+  return { machine, measurements }
+})
+progress("")
+console.log(`${machine}\n\n${showTable(measurements)}`)
+if (values.json !== undefined) writeFileSync(values.json, JSON.stringify({ machine, measurements }, null, 2))

@@ -17,8 +17,8 @@ export interface Native {
   readonly remove: () => void
 }
 
-export const compile = (): Native => {
-  const folder = mkdtempSync(join(tmpdir(), "nursery-bench-"))
+export const compile = (parent = tmpdir()): Native => {
+  const folder = mkdtempSync(join(parent, "nursery-bench-"))
   const build = (name: string, options: ReadonlyArray<string>, suffix = ""): string => {
     const target = join(folder, `${name}${suffix}`)
     execFileSync("cc", ["-O2", "-Wall", "-Wextra", "-Werror", ...options, "-o", target, join(sources, `${name}.c`)])
