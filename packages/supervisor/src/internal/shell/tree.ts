@@ -30,6 +30,9 @@ import { Culprit, outcomeOf } from "./outcome.ts"
 import { decide, decideNow, exitOf } from "./policy.ts"
 import { snapshotOf } from "./snapshot.ts"
 
+/** A life of less than so many milliseconds may have passed without a turn of the event loop. */
+const hasty = 1
+
 export class Tree {
   readonly spec: TreeSpec
   readonly path: ReadonlyArray<string>
@@ -207,9 +210,12 @@ export class Tree {
 
   #start(id: string, incarnation: number): void {
     const entry = this.#existing(id)
+    const now = this.#now
+    // What fails at once is started again at once, and would leave nobody else the time to do anything.
+    const isHasty = incarnation > 1 && now - entry.startedAt < hasty
     entry.incarnation = incarnation
     entry.attempts++
-    entry.startedAt = this.#now
+    entry.startedAt = now
     entry.readyAt = undefined
     entry.process = undefined
     entry.says = undefined
@@ -242,7 +248,8 @@ export class Tree {
     }
     entry.isOver = false
     entry.isStopping = false
-    const fiber = this.#fork(entry, observed(live(entry.spec, life), [...this.path, id], incarnation))
+    const main = observed(live(entry.spec, life), [...this.path, id], incarnation)
+    const fiber = this.#fork(entry, isHasty ? Effect.andThen(Effect.yieldNow, main) : main)
     entry.life = fiber
     fiber.addObserver((exit) => this.#over(entry, incarnation, exit))
   }
@@ -342,6 +349,8 @@ export class Tree {
       entry,
       Effect.delay(
         Effect.sync(() => {
+          // Forgotten: another child may have the name by now.
+          if (entry.pending === undefined) return
           entry.pending = undefined
           this.dispatch({ _tag: "Elapsed", id, incarnation })
         }),
