@@ -172,7 +172,6 @@ describe("another one does not come up when a group is restarted", () => {
         name: "c",
         exit: { _tag: "Failed", error: { reason: { _tag: "ProgramNotFound" } } }
       })
-      yield* stage.hears("a", "b")
       expect(stage.left()).toEqual([])
     }).pipe(Effect.provide(Nursery.layer))
   )
