@@ -4,6 +4,7 @@ import { Nursery } from "@nursery/process"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stage from "../../../process/test/support/stage.ts"
@@ -257,6 +258,26 @@ describe("of a dynamic supervisor", () => {
       expect(yield* statuses(running)).toEqual(["workers ready"])
     })
   )
+})
+
+describe("a child that fails at once, and is always started again", () => {
+  const restart = Restart.onFailure({ schedule: Schedule.forever })
+  const children = {
+    "without more": Child.effect("b", refused, { restart }),
+    "after it was ready": Child.effect("b", refused, { ...steady, restart }),
+    "as it decides": Child.effect("b", refused, { restart, decide: () => Effect.succeed("restart") })
+  }
+
+  for (const [what, child] of Object.entries(children)) {
+    it.live(`leaves the others the time to do something, ${what}`, () =>
+      Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(Supervisor.run(Supervisor.make("app", [child])))
+        yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 0)))
+        expect(fiber.pollUnsafe()).toBeUndefined()
+        yield* Fiber.interrupt(fiber)
+      })
+    )
+  }
 })
 
 describe("what a child does after its stop", () => {
