@@ -10,6 +10,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import type { ChildExit } from "../../ChildExit.ts"
 import type { GaveUp, PastExit } from "../../SupervisorError.ts"
+import type { Status } from "../../SupervisorEvent.ts"
 import type { ChildSpec } from "../spec.ts"
 import type { Tree } from "./tree.ts"
 
@@ -46,6 +47,8 @@ export class Entry {
   attempts = 0
   restarts = 0
   schedule: ScheduleStep | undefined
+  /** As the metrics count it. */
+  stands: Status | undefined
   /** What it says of itself. */
   says: string | undefined
   mainPid: number | undefined

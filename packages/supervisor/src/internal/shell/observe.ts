@@ -6,9 +6,10 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import type { Status } from "../../SupervisorEvent.ts"
 import { showPath } from "../text.ts"
 
-const ready = Metric.gauge("nursery_children_ready", { description: "Children of supervisors that are ready" })
+const children = Metric.gauge("nursery_children", { description: "Children of supervisors, by how they stand" })
 const restarts = Metric.counter("nursery_children_restarts", {
   description: "Restarts of children by their policies",
   incremental: true
@@ -21,30 +22,39 @@ const uptime = Metric.histogram("nursery_children_uptime_seconds", {
 /** Those of the supervisor at a path. */
 export class Metrics {
   readonly #context: Context.Context<never>
-  readonly #ready: Metric.Gauge<number>
+  readonly #attributes: Readonly<Record<string, string>>
+  readonly #children = new Map<Status, Metric.Gauge<number>>()
   readonly #restarts: Metric.Counter<number>
   readonly #uptime: Metric.Histogram<number>
 
   constructor(path: ReadonlyArray<string>, context: Context.Context<never>) {
-    const attributes = { "nursery.supervisor": showPath(path) }
     this.#context = context
-    this.#ready = Metric.withAttributes(ready, attributes)
-    this.#restarts = Metric.withAttributes(restarts, attributes)
-    this.#uptime = Metric.withAttributes(uptime, attributes)
+    this.#attributes = { "nursery.supervisor": showPath(path) }
+    this.#restarts = Metric.withAttributes(restarts, this.#attributes)
+    this.#uptime = Metric.withAttributes(uptime, this.#attributes)
   }
 
-  ready(): void {
-    this.#ready.modifyUnsafe(1, this.#context)
+  /** A child stands differently; `undefined` before it is there, and after it has gone. */
+  stands(before: Status | undefined, now: Status | undefined): void {
+    if (before !== undefined) this.#childrenThat(before).modifyUnsafe(-1, this.#context)
+    if (now !== undefined) this.#childrenThat(now).modifyUnsafe(1, this.#context)
   }
 
-  /** `milliseconds`: for how long it was ready. */
-  noLongerReady(milliseconds: number): void {
-    this.#ready.modifyUnsafe(-1, this.#context)
+  /** One has ended that was ready for so many milliseconds. */
+  wasReady(milliseconds: number): void {
     this.#uptime.updateUnsafe(milliseconds / 1000, this.#context)
   }
 
   restarted(): void {
     this.#restarts.updateUnsafe(1, this.#context)
+  }
+
+  #childrenThat(status: Status): Metric.Gauge<number> {
+    const known = this.#children.get(status)
+    if (known !== undefined) return known
+    const gauge = Metric.withAttributes(children, { ...this.#attributes, "nursery.status": status })
+    this.#children.set(status, gauge)
+    return gauge
   }
 }
 

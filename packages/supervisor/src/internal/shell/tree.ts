@@ -7,8 +7,7 @@
  *
  * @internal
  */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,7 +15,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import type { GaveUp } from "../../SupervisorError.ts"
-import type { Snapshot, Status, SupervisorEvent } from "../../SupervisorEvent.ts"
+import type { Snapshot, Status } from "../../SupervisorEvent.ts"
 import type { Action, End, Input, Refusal, State, Verdict } from "../core/model.ts"
 import { initial, step } from "../core/step.ts"
 import { childPlanOf, planOf } from "../plan.ts"
@@ -25,10 +24,11 @@ import type { ChildSpec, TreeSpec } from "../spec.ts"
 import { Entry } from "./entry.ts"
 import type { Hub } from "./hub.ts"
 import { type Life, live } from "./life.ts"
-import { Metrics, observed } from "./observe.ts"
+import { observed } from "./observe.ts"
 import { Culprit, outcomeOf } from "./outcome.ts"
 import { decide, decideNow, exitOf } from "./policy.ts"
 import { snapshotOf } from "./snapshot.ts"
+import { Teller } from "./teller.ts"
 
 /** A life of less than so many milliseconds may have passed without a turn of the event loop. */
 const hasty = 1
@@ -42,8 +42,7 @@ export class Tree {
   /** Every child that is to run was ready for the first time. */
   readonly allReady = Deferred.makeUnsafe<void>()
   readonly #end = Deferred.makeUnsafe<Outcome, GaveUp<string, unknown>>()
-  readonly #clock: Clock.Clock
-  readonly #metrics: Metrics
+  readonly #tell: Teller
   readonly #entries = new Map<string, Entry>()
   /** Those that are to be added, by the requests for it. */
   readonly #newcomers = new Map<number, Entry>()
@@ -60,8 +59,7 @@ export class Tree {
     this.path = path
     this.hub = hub
     this.context = context
-    this.#clock = Context.get(context, Clock.Clock)
-    this.#metrics = new Metrics(path, context)
+    this.#tell = new Teller(path, hub, context)
     const children = spec.kind === "supervisor" ? spec.children : []
     for (const child of children) this.#entries.set(child.name, new Entry(child, context))
     this.#state = initial(planOf(spec))
@@ -81,6 +79,7 @@ export class Tree {
   }
 
   begin(): void {
+    for (const entry of this.#entries.values()) this.#tell.stands(entry, "waiting")
     this.dispatch({ _tag: "Begin" })
   }
 
@@ -95,7 +94,7 @@ export class Tree {
   }
 
   get snapshot(): Snapshot {
-    return snapshotOf(this.#state, this.path, (id) => this.#existing(id), this.#now)
+    return snapshotOf(this.#state, this.path, (id) => this.#existing(id), this.#tell.now)
   }
 
   /** Whether a child stays down. */
@@ -160,11 +159,6 @@ export class Tree {
     if (entry !== undefined && actions.some(({ _tag }) => _tag === "Added")) this.#entries.set(id, entry)
   }
 
-  /** Milliseconds that only ever grow. */
-  get #now(): number {
-    return Number(this.#clock.monotonicTimeNanosUnsafe()) / 1e6
-  }
-
   #perform(action: Action): void {
     switch (action._tag) {
       case "Start":
@@ -189,18 +183,19 @@ export class Tree {
         this.#changed(action.id, action.incarnation, action.status)
         break
       case "Added":
-        this.#tell({ _tag: "Added", ...this.#about(action.id) })
+        this.#tell.child(this.#existing(action.id), { _tag: "Added" })
+        this.#tell.stands(this.#existing(action.id), "waiting")
         break
       case "Removed":
         this.#removed(action.id)
         break
       case "AllReady":
-        this.#tell({ _tag: "TreeReady", ...this.#aboutTree() })
+        this.#tell.tree("TreeReady")
         Deferred.doneUnsafe(this.allReady, Effect.void)
         this.#whenReady?.()
         break
       case "Ending":
-        this.#tell({ _tag: "TreeStopping", ...this.#aboutTree() })
+        this.#tell.tree("TreeStopping")
         break
       case "Finished":
         this.#finish(action.end)
@@ -210,7 +205,7 @@ export class Tree {
 
   #start(id: string, incarnation: number): void {
     const entry = this.#existing(id)
-    const now = this.#now
+    const now = this.#tell.now
     // What fails at once is started again at once, and would leave nobody else the time to do anything.
     const isHasty = incarnation > 1 && now - entry.startedAt < hasty
     entry.incarnation = incarnation
@@ -228,13 +223,12 @@ export class Tree {
       spawned: (process) => {
         if (!isCurrent()) return
         entry.process = process
-        this.#tell({ _tag: "Spawned", ...this.#about(id), pid: process.pid })
+        this.#tell.child(entry, { _tag: "Spawned", pid: process.pid })
       },
       ready: (value) => {
         if (!isCurrent()) return
         entry.provided = value
-        entry.readyAt = this.#now
-        this.#metrics.ready()
+        entry.readyAt = this.#tell.now
         this.dispatch({ _tag: "Ready", id, incarnation })
       },
       report: (problem) => {
@@ -242,7 +236,7 @@ export class Tree {
       },
       hear: (notification) => {
         if (!isCurrent()) return
-        for (const said of entry.hear(notification)) this.#tell({ ...said, ...this.#about(id) })
+        for (const said of entry.hear(notification)) this.#tell.child(entry, said)
       },
       nest: (spec) => this.#nest(entry, spec, life)
     }
@@ -280,18 +274,18 @@ export class Tree {
     const { name: id } = entry.spec
     const expected = entry.isStopping
     entry.isStopping = false
-    if (entry.readyAt !== undefined) this.#metrics.noLongerReady(this.#now - entry.readyAt)
+    if (entry.readyAt !== undefined) this.#tell.metrics.wasReady(this.#tell.now - entry.readyAt)
     const healthyAfter = entry.spec.restart.healthyAfter
     const isRecovered =
       healthyAfter !== undefined &&
       entry.readyAt !== undefined &&
-      this.#now - entry.readyAt >= Duration.toMillis(healthyAfter)
+      this.#tell.now - entry.readyAt >= Duration.toMillis(healthyAfter)
     if (isRecovered) entry.recovered()
     const ended = exitOf(exit)
     const culprit = ended._tag === "Failed" && ended.error instanceof Culprit ? ended.error.gaveUp : undefined
     entry.culprit = culprit
-    entry.remember(culprit?.exit ?? ended, this.#clock.currentTimeMillisUnsafe())
-    if (entry.lastExit !== undefined) this.#tell({ _tag: "Exited", ...this.#about(id), exit: entry.lastExit, expected })
+    entry.remember(culprit?.exit ?? ended, this.#tell.time)
+    if (entry.lastExit !== undefined) this.#tell.child(entry, { _tag: "Exited", exit: entry.lastExit, expected })
     const completed = culprit === undefined && ended._tag === "Completed"
     this.dispatch({ _tag: "Ended", id, incarnation, completed })
   }
@@ -304,7 +298,7 @@ export class Tree {
     if (spec.kind !== "effect" || spec.stopTimeout === undefined || entry.isOver) return
     const abandon = Effect.sync(() => {
       if (entry.incarnation !== incarnation || entry.isOver) return
-      this.#tell({ _tag: "Abandoned", ...this.#about(id) })
+      this.#tell.child(entry, { _tag: "Abandoned" })
       this.#over(entry, incarnation, Exit.interrupt())
     })
     const timer = this.#fork(entry, Effect.delay(abandon, spec.stopTimeout))
@@ -319,9 +313,9 @@ export class Tree {
       entry.pending = undefined
       if (verdict._tag === "Restart" || verdict._tag === "RestartGroup") {
         entry.restarts++
-        this.#metrics.restarted()
+        this.#tell.metrics.restarted()
       }
-      this.dispatch({ _tag: "Decided", id, incarnation, verdict, now: this.#now })
+      this.dispatch({ _tag: "Decided", id, incarnation, verdict, now: this.#tell.now })
     }
     const now = decideNow(entry, exit, wasReady)
     if (now !== undefined) {
@@ -336,7 +330,7 @@ export class Tree {
         decided(outcome.value)
       } else {
         // What a policy or a schedule fails with is what the child gives up with.
-        entry.remember(exitOf(outcome), this.#clock.currentTimeMillisUnsafe())
+        entry.remember(exitOf(outcome), this.#tell.time)
         decided({ _tag: "GiveUp" })
       }
     })
@@ -344,7 +338,7 @@ export class Tree {
 
   #wait(id: string, incarnation: number, delay: number): void {
     const entry = this.#existing(id)
-    this.#tell({ _tag: "BackingOff", ...this.#about(id), delay, attempt: entry.attempts })
+    this.#tell.child(entry, { _tag: "BackingOff", delay, attempt: entry.attempts })
     entry.pending = this.#fork(
       entry,
       Effect.delay(
@@ -366,22 +360,27 @@ export class Tree {
   }
 
   #changed(id: string, incarnation: number, status: Status): void {
-    this.#tell({ _tag: "Changed", ...this.#about(id), incarnation, status })
-    this.#existing(id).tell()
+    const entry = this.#existing(id)
+    this.#tell.changed(entry, status, incarnation)
+    entry.tell()
   }
 
   #removed(id: string): void {
     const entry = this.#existing(id)
-    this.#tell({ _tag: "Removed", ...this.#about(id) })
+    this.#tell.child(entry, { _tag: "Removed" })
     this.#entries.delete(id)
     entry.tell()
+    this.#tell.stands(entry, undefined)
   }
 
   #finish(end: End): void {
-    this.#tell({ _tag: "TreeEnded", ...this.#aboutTree() })
+    this.#tell.tree("TreeEnded")
     // The trees below it tell in the same place, and have ended before.
     if (this.path.length === 1) this.hub.end()
-    for (const entry of this.#entries.values()) entry.tell()
+    for (const entry of this.#entries.values()) {
+      entry.tell()
+      this.#tell.stands(entry, undefined)
+    }
     Deferred.doneUnsafe(
       this.#end,
       outcomeOf(end, this.spec, this.path, (id) => this.#existing(id))
@@ -393,19 +392,6 @@ export class Tree {
     // The core knows only children that are here.
     if (entry === undefined) throw new Error(`no child ${id}`)
     return entry
-  }
-
-  #about(child: string) {
-    const incarnation = this.#entries.get(child)?.incarnation ?? 0
-    return { path: this.path, child, incarnation, time: this.#clock.currentTimeMillisUnsafe() }
-  }
-
-  #aboutTree() {
-    return { path: this.path, time: this.#clock.currentTimeMillisUnsafe() }
-  }
-
-  #tell(event: SupervisorEvent): void {
-    this.hub.publish(event)
   }
 
   // The requirements of a child are those of `run`, or of who added it, whose context this is; their types are not known here.
