@@ -19,6 +19,8 @@ export const idle = async (context: Context): Promise<ReadonlyArray<Measurement>
   const { arena } = context
   const { quick, services } = context.size
   const seconds = quick ? 10 : 60
+  // After a start V8 looks every 8 seconds whether it could do with less memory, until there is nothing to gain any more.
+  const settling = quick ? 20 : 120
   const installed = context.installed()
   const supervisors: ReadonlyArray<Supervisor> = [tree(installed), spawnAlone(installed), ...peers]
   const standing = []
@@ -35,9 +37,9 @@ export const idle = async (context: Context): Promise<ReadonlyArray<Measurement>
   }
   const activities = () => watched.map(({ pids }) => activity(pids))
   // All at the same time: what one does is not counted for another. What goes on after a start is none of it.
-  arena.step(10 * seconds)
-  context.progress(`P12: all idle, ${2 * seconds} seconds`)
-  await sleep(seconds * 1000)
+  arena.step(10 * (settling + seconds))
+  context.progress(`P12: all idle, ${settling + seconds} seconds`)
+  await sleep(settling * 1000)
   const before = activities()
   await sleep(seconds * 1000)
   const after = activities()
@@ -46,7 +48,7 @@ export const idle = async (context: Context): Promise<ReadonlyArray<Measurement>
     id: "P12",
     work: `${work} in ${seconds} seconds with ${services} services that do nothing`,
     unit,
-    note: undefined,
+    note: `from ${settling} seconds after the last start`,
     // None of them is ours to the table: a ratio to nothing would say nothing.
     rows: watched.map(
       ({ goal, who }, index): Row => ({
