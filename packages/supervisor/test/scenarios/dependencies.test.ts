@@ -136,6 +136,77 @@ describe("a dependency", () => {
   )
 })
 
+describe("a dependency that is done once", () => {
+  const company = () => {
+    const troupe = new Troupe()
+    const work = troupe.actor("migrate")
+    const migrate = Child.effect("migrate", work.play, { restart: Restart.never() })
+    const api = Child.effect("api", ({ migrate }) => Effect.andThen(troupe.act(`api after ${migrate}`), Effect.never), {
+      ...steady,
+      requires: [migrate]
+    })
+    const tree = Supervisor.make("app", [migrate, api])
+    return { tree, troupe, work }
+  }
+
+  it.effect("is waited for until it has succeeded, and its value is there from then on", () =>
+    Effect.gen(function* () {
+      const { tree, troupe, work } = company()
+      const fiber = yield* Effect.forkScoped(Supervisor.start(tree))
+      yield* troupe.hears("migrate starts")
+      yield* work.ends("version 7")
+      const running = yield* Fiber.join(fiber)
+      expect(yield* statuses(running)).toEqual(["migrate completed", "api ready"])
+      yield* running.child("api").restart
+      expect(troupe.record.slice(1)).toEqual(["migrate ends", "api after version 7", "api after version 7"])
+    })
+  )
+
+  it.effect("fails the start of the tree where it fails, and nobody starts after it", () =>
+    Effect.gen(function* () {
+      const { tree, troupe, work } = company()
+      const fiber = yield* Effect.forkScoped(Effect.flip(Supervisor.start(tree)))
+      yield* troupe.hears("migrate starts")
+      yield* work.fails
+      expect(yield* Fiber.join(fiber)).toMatchObject({ name: "migrate", attempts: 1 })
+      expect(troupe.record).toEqual(["migrate starts", "migrate fails"])
+    })
+  )
+})
+
+describe("a dependency that is a tree", () => {
+  it.effect("is ready when all of it is, and takes those who require it along", () =>
+    Effect.gen(function* () {
+      const troupe = new Troupe()
+      const [a, b] = [troupe.actor("a"), troupe.actor("b")] as const
+      const data = Supervisor.make(
+        "data",
+        [Child.effect("a", a.play, { ready: a.readiness }), Child.effect("b", b.play, { ready: b.readiness })],
+        { intensity: { restarts: 0, within: "1 minute" } }
+      )
+      const tree = Supervisor.make("app", [
+        data,
+        Child.effect("api", troupe.actor("api").play, { ...steady, requires: ["data"] })
+      ])
+      const fiber = yield* Effect.forkScoped(Supervisor.start(tree))
+      yield* troupe.hears("b starts")
+      yield* b.isReady
+      yield* Effect.yieldNow
+      expect(troupe.count("api starts")).toBe(0)
+      yield* a.isReady
+      const running = yield* Fiber.join(fiber)
+      expect(troupe.news()).toEqual(["a starts", "b starts", "api starts"])
+      yield* a.fails
+      yield* troupe.hears("b starts", 2)
+      yield* a.isReady
+      yield* b.isReady
+      yield* stands(running, "api", "ready", 2)
+      // Those who require it are stopped when it has ended, and before it is started again.
+      expect(troupe.news()).toEqual(["a fails", "b stops", "api stops", "a starts", "b starts", "api starts"])
+    })
+  )
+})
+
 describe("a process that is parked on a dependency", () => {
   /** A dependency of which only the first life becomes ready. */
   const once = () => {

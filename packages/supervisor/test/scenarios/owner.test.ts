@@ -10,7 +10,7 @@ const rounds = Random.isCampaign ? 200 : 20
 /** Some are killed while they start, before they have helpers. */
 const startingRounds = 10
 
-const LONGEST = 300
+const LONGEST = 200
 
 const program = "../../../../supervisor/test/support/programs/restless.ts"
 

@@ -84,6 +84,29 @@ describe("a process that crashes", () => {
   )
 })
 
+describe("a process that cannot be started", () => {
+  const web = Supervisor.make("app", [Child.process("web", command("web"))])
+
+  it.effect("because something is scarce at the moment is tried again", () =>
+    Effect.gen(function* () {
+      const running = yield* Supervisor.start(web)
+      expect(yield* childAt(running, "web")).toMatchObject({ status: "ready", incarnation: 3, restarts: 2 })
+    }).pipe(
+      Effect.provide(
+        TestNursery.layer({
+          web: ({ nth }) => (nth < 3 ? Program.cannotStart("EAGAIN", { step: "fork" }) : Program.runs)
+        })
+      )
+    )
+  )
+
+  it.effect("because it is not there makes the tree give up at once", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(Supervisor.run(web))).toMatchObject({ name: "web", attempts: 1 })
+    }).pipe(Effect.provide(TestNursery.layer({})))
+  )
+})
+
 describe("the end of a tree", () => {
   const stubborn = Program.steps(Program.ignore("SIGTERM"), Program.runs)
   const slow = Program.steps(Program.onSignal("SIGTERM", Program.exits(0, { after: "3 seconds" })), Program.runs)
