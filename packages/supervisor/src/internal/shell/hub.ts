@@ -6,6 +6,7 @@
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { SupervisorEvent } from "../../SupervisorEvent.ts"
+import { publish } from "./sliding.ts"
 
 /** How many events a slow listener may be behind before it loses the oldest. */
 const capacity = 4096
@@ -24,7 +25,7 @@ export class Hub {
   }
 
   publish(event: SupervisorEvent): void {
-    PubSub.publishUnsafe(this.#pubsub, event)
+    publish(this.#pubsub, event)
   }
 
   end(): void {

@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import * as Ready from "../ready/prepare.ts"
 import type { EffectSpec, ProcessSpec, Running } from "../spec.ts"
 import type { Life } from "./life.ts"
+import { publish } from "./sliding.ts"
 
 type Name = "stdout" | "stderr"
 
@@ -68,7 +69,7 @@ export const listen = (
       const tell = Stream.runForEach(process.notifications, (notification) =>
         Effect.sync(() => {
           hear(notification)
-          PubSub.publishUnsafe(told, notification)
+          publish(told, notification)
         })
       )
       readers.push(yield* Effect.forkDetach(tell, { startImmediately: true }))
@@ -119,7 +120,7 @@ const drain = (
     Effect.forEach(
       lines,
       (text) => {
-        PubSub.publishUnsafe(told, { of, text })
+        publish(told, { of, text })
         return Effect.logInfo(text)
       },
       { discard: true }
