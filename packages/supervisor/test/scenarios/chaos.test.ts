@@ -27,88 +27,93 @@ const pidsOf = ({ children }: Snapshot): ReadonlyArray<number> =>
 const sorted = (pids: ReadonlyArray<number>) => pids.toSorted((a, b) => a - b)
 
 describe("each child is there once, and nothing is left at the end", () => {
-  it.live(`after ${STEPS} kills and requests at random`, () =>
-    Effect.gen(function* () {
-      const random = Random.make("chaos")
-      const stage = yield* Stage.make
-      const scene = stage.play("sleep").pipe(Command.stop({ grace: "100 millis" }))
-      const slow = { ready: Ready.effect(Effect.sleep("1 millis")) }
-      const group = Supervisor.make(
-        "group",
-        [Child.process("c", scene, slow), Child.process("d", scene, { requires: ["c"] })],
-        { strategy: "one-for-all", intensity: boundless }
-      )
-      const rest = Supervisor.make(
-        "rest",
-        [Child.process("e", scene), Child.process("f", scene, { ...slow, after: ["e"] }), Child.process("g", scene)],
-        { strategy: "rest-for-one", intensity: boundless }
-      )
-      const workers = Supervisor.dynamic("workers", () => Child.process("worker", scene), { intensity: boundless })
-      const tree = Supervisor.make(
-        "app",
-        [Child.process("a", scene), Child.process("b", scene, { ...slow, requires: ["a"] }), group, rest, workers],
-        { intensity: boundless }
-      )
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const running = yield* Supervisor.start(tree)
-          const some = running.dynamic("workers")
-          const killed = Effect.map(running.snapshot, (snapshot) => {
-            const [first, ...others] = pidsOf(snapshot)
-            if (first !== undefined) Proc.kill(random.pick([first, ...others]))
-          })
-          const step = (): Effect.Effect<unknown, unknown> => {
-            const child = random.pick(["a", "b", "group", "rest", "workers"] as const)
-            const key = `w${random.below(4)}`
-            return random.pick([
-              killed,
-              killed,
-              killed,
-              running.child(child).restart,
-              running.child(child).stop,
-              running.child(child).start,
-              running.child("group").child(random.pick(["c", "d"] as const)).restart,
-              running.child("rest").child(random.pick(["e", "f", "g"] as const)).stop,
-              running.child("rest").child(random.pick(["e", "f", "g"] as const)).start,
-              running.rollingRestart(["a", "b"]),
-              some.start(undefined, { key }),
-              some.remove(key),
-              some.child(key).restart
-            ])
-          }
-          const asked: Array<Fiber.Fiber<unknown>> = []
-          for (let count = 0; count < STEPS; count++) {
-            asked.push(yield* Effect.forkChild(Effect.exit(step())))
-            if (random.below(2) === 0) yield* Effect.sleep(random.below(4))
-          }
-          const startAll = Effect.gen(function* () {
-            for (const name of ["a", "b", "group", "rest", "workers"] as const) yield* running.child(name).start
-            for (const name of ["c", "d"] as const) yield* running.child("group").child(name).start
-            for (const name of ["e", "f", "g"] as const) yield* running.child("rest").child(name).start
-          })
-          // What was asked waits for those who were stopped: everybody gets an answer.
-          yield* Effect.ignore(startAll)
-          yield* Fiber.awaitAll(asked)
-          yield* startAll
-          const seen = () => {
-            const snapshot = Effect.runSync(running.snapshot)
-            return {
-              expected: sorted(pidsOf(snapshot)),
-              found: sorted(Proc.marked(stage.mark).map(({ pid }) => pid)),
-              areReady: allIn(snapshot).every(({ name, status }) => status === "ready" || name.startsWith("w"))
+  for (const [where, nursery] of Object.entries({
+    "by a keeper": Nursery.layer,
+    "without one": Nursery.layerPortable
+  })) {
+    it.live(`after ${STEPS} kills and requests at random, ${where}`, () =>
+      Effect.gen(function* () {
+        const random = Random.make("chaos")
+        const stage = yield* Stage.make
+        const scene = stage.play("sleep").pipe(Command.stop({ grace: "100 millis" }))
+        const slow = { ready: Ready.effect(Effect.sleep("1 millis")) }
+        const group = Supervisor.make(
+          "group",
+          [Child.process("c", scene, slow), Child.process("d", scene, { requires: ["c"] })],
+          { strategy: "one-for-all", intensity: boundless }
+        )
+        const rest = Supervisor.make(
+          "rest",
+          [Child.process("e", scene), Child.process("f", scene, { ...slow, after: ["e"] }), Child.process("g", scene)],
+          { strategy: "rest-for-one", intensity: boundless }
+        )
+        const workers = Supervisor.dynamic("workers", () => Child.process("worker", scene), { intensity: boundless })
+        const tree = Supervisor.make(
+          "app",
+          [Child.process("a", scene), Child.process("b", scene, { ...slow, requires: ["a"] }), group, rest, workers],
+          { intensity: boundless }
+        )
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const running = yield* Supervisor.start(tree)
+            const some = running.dynamic("workers")
+            const killed = Effect.map(running.snapshot, (snapshot) => {
+              const [first, ...others] = pidsOf(snapshot)
+              if (first !== undefined) Proc.kill(random.pick([first, ...others]))
+            })
+            const step = (): Effect.Effect<unknown, unknown> => {
+              const child = random.pick(["a", "b", "group", "rest", "workers"] as const)
+              const key = `w${random.below(4)}`
+              return random.pick([
+                killed,
+                killed,
+                killed,
+                running.child(child).restart,
+                running.child(child).stop,
+                running.child(child).start,
+                running.child("group").child(random.pick(["c", "d"] as const)).restart,
+                running.child("rest").child(random.pick(["e", "f", "g"] as const)).stop,
+                running.child("rest").child(random.pick(["e", "f", "g"] as const)).start,
+                running.rollingRestart(["a", "b"]),
+                some.start(undefined, { key }),
+                some.remove(key),
+                some.child(key).restart
+              ])
             }
-          }
-          const isSettled = () => {
-            const { areReady, expected, found } = seen()
-            return areReady && expected.length >= 7 && isDeepStrictEqual(expected, found)
-          }
-          // The last of those that were killed may be noticed only now.
-          yield* Effect.promise(() => until("see each child once", isSettled, () => JSON.stringify(seen())))
-        })
-      )
-      expect(stage.left()).toEqual([])
-    }).pipe(Effect.provide(Nursery.layer))
-  )
+            const asked: Array<Fiber.Fiber<unknown>> = []
+            for (let count = 0; count < STEPS; count++) {
+              asked.push(yield* Effect.forkChild(Effect.exit(step())))
+              if (random.below(2) === 0) yield* Effect.sleep(random.below(4))
+            }
+            const startAll = Effect.gen(function* () {
+              for (const name of ["a", "b", "group", "rest", "workers"] as const) yield* running.child(name).start
+              for (const name of ["c", "d"] as const) yield* running.child("group").child(name).start
+              for (const name of ["e", "f", "g"] as const) yield* running.child("rest").child(name).start
+            })
+            // What was asked waits for those who were stopped: everybody gets an answer.
+            yield* Effect.ignore(startAll)
+            yield* Fiber.awaitAll(asked)
+            yield* startAll
+            const seen = () => {
+              const snapshot = Effect.runSync(running.snapshot)
+              return {
+                expected: sorted(pidsOf(snapshot)),
+                found: sorted(Proc.marked(stage.mark).map(({ pid }) => pid)),
+                areReady: allIn(snapshot).every(({ name, status }) => status === "ready" || name.startsWith("w"))
+              }
+            }
+            const isSettled = () => {
+              const { areReady, expected, found } = seen()
+              return areReady && expected.length >= 7 && isDeepStrictEqual(expected, found)
+            }
+            // The last of those that were killed may be noticed only now.
+            yield* Effect.promise(() => until("see each child once", isSettled, () => JSON.stringify(seen())))
+          })
+        )
+        expect(stage.left()).toEqual([])
+      }).pipe(Effect.provide(nursery))
+    )
+  }
 
   it.live("after the keeper was killed: all children are started again, under a new one", () =>
     Effect.gen(function* () {
