@@ -19,8 +19,8 @@ export const idle = async (context: Context): Promise<ReadonlyArray<Measurement>
   const { arena } = context
   const { quick, services } = context.size
   const seconds = quick ? 10 : 60
-  // After a start V8 looks every 8 seconds whether it could do with less memory, until there is nothing to gain any more.
-  const settling = quick ? 20 : 120
+  // V8 looks every 8 seconds whether it could do with less memory, until it has collected garbage twice, 100 seconds apart.
+  const settling = quick ? 20 : 240
   const installed = context.installed()
   const supervisors: ReadonlyArray<Supervisor> = [tree(installed), spawnAlone(installed), ...peers]
   const standing = []
@@ -32,7 +32,7 @@ export const idle = async (context: Context): Promise<ReadonlyArray<Measurement>
     const [itself = 0, ...helpers] = running.processes().helpers
     if (supervisor.ours === true) {
       watched.push({ who: `${supervisor.who}: guard, keeper, reapers`, goal: atMost(0), pids: helpers })
-      watched.push({ who: `${supervisor.who}: Node`, goal: atMost(0), pids: [itself] })
+      watched.push({ who: `${supervisor.who}: Node`, goal: quick ? undefined : atMost(0), pids: [itself] })
     } else watched.push({ who: supervisor.who, goal: undefined, pids: [itself, ...helpers] })
   }
   const activities = () => watched.map(({ pids }) => activity(pids))
