@@ -2,7 +2,8 @@
  * A supervisor that starts, restarts and stops children all the time, of which many escape, until it is killed. Says `restless` when
  * it begins, and `turn` each time that the whole tree has been ready.
  */
-import { Command, Nursery } from "@nursery/process"
+import * as Command from "@nursery/process/Command"
+import * as Nursery from "@nursery/process/Nursery"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { play, sayNow } from "../../../../process/test/support/programs/stage.ts"
