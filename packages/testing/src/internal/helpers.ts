@@ -4,27 +4,25 @@
  *
  * @internal
  */
-import { readFileSync, readlinkSync } from "node:fs"
+import { readFileSync } from "node:fs"
 
 export type Helper = "reaper" | "keeper" | "guard"
 
 const distance: Readonly<Record<Helper, number>> = { reaper: 0, keeper: 1, guard: 2 }
 
+interface Stat {
+  /** What it calls itself. */
+  readonly name: string
+  readonly parent: number
+}
+
 /** `undefined` for a process that is not there. */
-const parentOf = (pid: number): number | undefined => {
+const statOf = (pid: number): Stat | undefined => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
     // The name in the second field may contain anything: it ends at the last parenthesis.
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1])
-  } catch {
-    return undefined
-  }
-}
-
-/** All helpers are one program. */
-const programOf = (pid: number): string | undefined => {
-  try {
-    return readlinkSync(`/proc/${pid}/exe`)
+    const end = stat.lastIndexOf(")")
+    return { name: stat.slice(stat.indexOf("(") + 1, end), parent: Number(stat.slice(end + 2).split(" ")[1]) }
   } catch {
     return undefined
   }
@@ -32,10 +30,10 @@ const programOf = (pid: number): string | undefined => {
 
 /** Sends SIGKILL to a helper, counted from the reaper up. Whether it is there. */
 export const kill = (helper: Helper, reaper: number): boolean => {
-  let pid: number | undefined = reaper
-  for (let step = 0; step < distance[helper] && pid !== undefined; step++) pid = parentOf(pid)
-  // One whose parent has died is a child of a stranger by now.
-  if (pid === undefined || programOf(pid) === undefined || programOf(pid) !== programOf(reaper)) return false
+  let pid = reaper
+  for (let step = 0; step < distance[helper]; step++) pid = statOf(pid)?.parent ?? 0
+  // One whose parent has died is a child of a stranger by now. Reapers show more than their names to root alone.
+  if (statOf(pid)?.name !== `nursery-${helper}`) return false
   try {
     return process.kill(pid, "SIGKILL")
   } catch {

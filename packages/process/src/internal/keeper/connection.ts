@@ -16,6 +16,7 @@ import { Decoder, type ReadyReply, type ReplyHandler } from "./decoder.ts"
 import { Encoder, type Tuning } from "./encoder.ts"
 import * as Failures from "./failures.ts"
 import { VERSION } from "./frames.ts"
+import { Slices } from "./slices.ts"
 import { errorCode } from "./system.ts"
 
 export interface ConnectionHandler extends Omit<ReplyHandler, "violation"> {
@@ -50,6 +51,7 @@ export class Connection {
   #guard: ChildProcess | undefined
   #socket: Socket | undefined
   #decoder: Decoder | undefined
+  #slices: Slices | undefined
   #timer: NodeJS.Timeout | undefined
   #exit: { readonly signal: NodeJS.Signals | null } | undefined
   #held = false
@@ -143,7 +145,8 @@ export class Connection {
   #watch(guard: ChildProcess, socket: Socket): void {
     const decoder = new Decoder(this.#receiver())
     this.#decoder = decoder
-    socket.on("data", (chunk: Buffer) => decoder.push(chunk))
+    const slices = new Slices(socket, (bytes) => decoder.push(bytes))
+    this.#slices = slices
     socket.on("drain", () => {
       this.#draining = false
       this.#flush()
@@ -153,6 +156,7 @@ export class Connection {
     socket.on("close", () => this.#socketEnded("its socket closed"))
     guard.on("exit", (_code, signal) => {
       this.#exit = { signal }
+      slices.finish()
       if (this.#state !== "starting") this.#handler.guardExited(signal)
     })
     // After the exit and everything that was sent before it, so that what it said counts, not only that it left.
@@ -205,6 +209,9 @@ export class Connection {
 
   #socketEnded(what: string): void {
     // While it starts, the exit of the guard says more.
+    if (this.#state !== "ready") return
+    // What came before counts, and may say that this is the end already.
+    this.#slices?.finish()
     if (this.#state !== "ready") return
     this.#state = "ended"
     this.#decoder?.stop()

@@ -1,9 +1,8 @@
 /**
  * One supervisor at work: feeds its core with what happens, and does what the core says.
  *
- * All of it is synchronous: an input is one call, its actions are done before the next one, and what they cause meanwhile waits in
- * line. Fibers are only the lives of the children, and those that decide or wait for one of them; each is started in the context
- * in which the tree was.
+ * All of it is synchronous. Fibers are only the lives of the children, and those that decide or wait for one of them; each is started
+ * in the context in which the tree was.
  *
  * @internal
  */
@@ -29,6 +28,7 @@ import { Culprit, outcomeOf } from "./outcome.ts"
 import { decide, decideNow, exitOf } from "./policy.ts"
 import { snapshotOf } from "./snapshot.ts"
 import { Teller } from "./teller.ts"
+import { Work } from "./work.ts"
 
 /** A life of less than so many milliseconds may have passed without a turn of the event loop. */
 const hasty = 1
@@ -46,11 +46,13 @@ export class Tree {
   readonly #entries = new Map<string, Entry>()
   /** Those that are to be added, by the requests for it. */
   readonly #newcomers = new Map<number, Entry>()
-  readonly #inputs: Array<Input> = []
+  readonly #work = new Work(
+    (input) => this.#decideOn(input),
+    (action) => this.#perform(action)
+  )
   readonly #answers = new Map<number, (refusal: Refusal | undefined) => void>()
   #whenReady: (() => void) | undefined
   #state: State
-  #busy = false
   #nextRequest = 0
   #lastKey = 0
 
@@ -137,19 +139,14 @@ export class Tree {
   }
 
   dispatch(input: Input): void {
-    this.#inputs.push(input)
-    if (this.#busy) return
-    this.#busy = true
-    try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        const [state, actions] = step(this.#state, next)
-        this.#state = state
-        if (next._tag === "Add") this.#admit(next.request, next.child.id, actions)
-        for (const action of actions) this.#perform(action)
-      }
-    } finally {
-      this.#busy = false
-    }
+    this.#work.add(input)
+  }
+
+  #decideOn(input: Input): ReadonlyArray<Action> {
+    const [state, actions] = step(this.#state, input)
+    this.#state = state
+    if (input._tag === "Add") this.#admit(input.request, input.child.id, actions)
+    return actions
   }
 
   /** One that the core has refused is forgotten: there may be another one of its name. */
