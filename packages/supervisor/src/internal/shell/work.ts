@@ -37,9 +37,20 @@ export class Work {
         this.#busy = false
         return
       }
-      this.#perform(action)
+      this.#safely(action)
     }
     setImmediate(this.#go)
+  }
+
+  /** What throws is a defect, and is told as one; the rest of the tree still has to be ended. */
+  #safely(action: Action): void {
+    try {
+      this.#perform(action)
+    } catch (defect) {
+      queueMicrotask(() => {
+        throw defect
+      })
+    }
   }
 
   #next(): Action | undefined {
