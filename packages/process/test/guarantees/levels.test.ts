@@ -69,7 +69,6 @@ describe("level group", () => {
   it.live("serves all of them by one reaper", () =>
     Effect.gen(function* () {
       const stage = yield* Stage.make
-      const before = Proc.families()[0]?.reapers
       yield* Effect.scoped(
         Effect.gen(function* () {
           const processes = yield* Effect.all(
@@ -78,7 +77,8 @@ describe("level group", () => {
           )
           const parents = new Set(processes.map(({ pid }) => Proc.entryOf(pid)?.parent))
           expect([...parents]).toEqual([Proc.families()[0]?.groupReaper])
-          expect(Proc.families()[0]?.reapers).toEqual(before)
+          // Those that are kept ready for level tree, of which the last may just be coming.
+          expect(Proc.families()[0]?.reapers.length).toBeLessThanOrEqual(2)
         })
       )
       expect(stage.left()).toEqual([])
