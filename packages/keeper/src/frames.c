@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "setup.h"
+
 #define TARGET_MAX (1 << 20)
 #define SIGNAL_MAX 64
 #define SPAWN_FLAGS (SPAWN_SHELL_FALLBACK | SPAWN_GROUP_ON_FAILURE | SPAWN_CLEAR_ENVIRONMENT | SPAWN_NOTIFY)
@@ -62,20 +64,22 @@ static const char *decode_spawn(struct reader *reader, struct spawn_request *spa
   if (head->umask != UMASK_OF_OWNER && (head->umask < 0 || head->umask > 0777)) return "a umask is out of range";
   if (head->fd_count > JOB_FDS) return "too many descriptors";
   size_t rest = (size_t)(reader->end - reader->at), fds = head->fd_count * sizeof(struct spawn_fd);
-  if (rest < fds || rest - fds != head->string_size) return "the size of a spawn does not match its parts";
+  if (head->setup_size > SETUP_MAX) return "too much is to be set up";
+  if (rest < fds || rest - fds != (uint64_t)head->string_size + head->setup_size) return "the size of a spawn does not match its parts";
   spawn->fds = reader->at;
   spawn->strings = reader->at + fds;
-  spawn->end = reader->end;
+  spawn->setup = spawn->strings + head->string_size;
   if (head->argc == 0) return "a spawn has no argv";
   /* Each string is at least its NUL, so no count can be larger than the bytes. */
   if (head->argc > head->string_size || head->envc > head->string_size) return "a spawn has too few strings";
-  spawn->changes = skip_strings(spawn->strings, spawn->end, 3 + head->argc);
+  spawn->changes = skip_strings(spawn->strings, spawn->setup, 3 + head->argc);
   if (spawn->changes == NULL) return "a spawn has too few strings";
-  spawn->files = skip_strings(spawn->changes, spawn->end, head->envc);
-  if (spawn->files == NULL || skip_strings(spawn->files, spawn->end, head->filec) != spawn->end) {
+  spawn->files = skip_strings(spawn->changes, spawn->setup, head->envc);
+  if (spawn->files == NULL || skip_strings(spawn->files, spawn->setup, head->filec) != spawn->setup) {
     return "a spawn has too few or too many strings";
   }
-  return check_fds(spawn);
+  const char *problem = check_fds(spawn);
+  return problem != NULL ? problem : setup_check(spawn->setup, head->setup_size);
 }
 
 static const char *decode_environment(struct reader *reader, struct request *request) {

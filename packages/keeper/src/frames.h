@@ -18,7 +18,7 @@ struct spawn_request {
   const char *strings; /* program, cwd, search path, argv, changes of the environment, files */
   const char *changes; /* where the changes begin */
   const char *files;   /* where the file paths begin */
-  const char *end;
+  const char *setup;   /* after the strings: head.setup_size bytes, see setup.h */
 };
 
 struct spawn_fd spawn_request_fd(const struct spawn_request *spawn, uint32_t index);

@@ -36,8 +36,9 @@ struct job {
   uint8_t changes_identity;
   int32_t umask;
   uint32_t uid, gid;      /* with changes_identity: the owner dropped privileges */
-  uint32_t groups;        /* that many uint32_t follow the strings, at the next multiple of 4 */
+  uint32_t groups;        /* that many uint32_t follow the items, at the next multiple of 4 */
   uint32_t argc, envc, filec, fd_count, string_size;
+  uint32_t setup_size; /* of the items, which come after the strings */
 };
 
 /* A command is the value of a queued signal: it names the process, for the reaper may serve another one by now. */

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arrange.h"
 #include "system.h"
 
 /*
@@ -162,6 +163,7 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
   failure->step = STEP_CWD;
   bool stays = plan->cwd[0] == 0;
   if (stays && (failure->error = follow_owner(context->owner)) != 0) return;
+  if (!arrange(plan, PHASE_PRIVILEGED, failure)) return;
   failure->step = STEP_CREDENTIALS;
   if ((failure->error = take_identity(plan)) != 0) return;
   failure->step = STEP_DESCRIPTOR;

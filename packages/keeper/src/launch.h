@@ -21,6 +21,7 @@ struct plan {
   char **argv;
   char **env;
   char **files;
+  const char *setup; /* job->setup_size bytes, see setup.h */
   const uint32_t *groups;
   const int *sources; /* received descriptors */
 };

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define PROTOCOL_MAGIC 0x5953524eu /* "NRSY" */
-#define PROTOCOL_VERSION 2u
+#define PROTOCOL_VERSION 3u
 #define FRAME_MAX (8u << 20) /* bytes of payload; the kernel refuses longer argument lists anyway */
 
 struct frame_header {
@@ -118,7 +118,7 @@ enum spawn_flag {
 /*
  * Followed by fd_count struct spawn_fd, then string_size bytes: NUL-terminated strings in the order program, cwd (empty: the
  * owner's), search path (for a program without a slash), argv (argc of them), environment changes (envc of them: NAME=VALUE
- * sets, NAME alone removes), file paths (as many as the descriptors name).
+ * sets, NAME alone removes), file paths (as many as the descriptors name); then setup_size bytes of items, struct setup each.
  */
 struct spawn {
   uint32_t flags; /* enum spawn_flag */
@@ -132,6 +132,29 @@ struct spawn {
   uint32_t filec;
   uint32_t fd_count;
   uint32_t string_size;
+  uint32_t setup_size;
+} __attribute__((packed));
+
+#define SETUP_MAX 65536u /* bytes of all items of a spawn */
+
+/* One thing that is arranged for the child before its exec. `size` bytes follow, which for most kinds are a struct setup_<kind>. */
+struct setup {
+  uint16_t kind; /* enum setup_kind */
+  uint16_t size;
+} __attribute__((packed));
+
+enum setup_kind {
+  SETUP_LIMIT = 1 /* struct setup_limit; more than one */
+};
+
+#define LIMIT_INFINITY 0xffffffffffffffffu
+
+/* setrlimit(2). */
+struct setup_limit {
+  uint32_t resource; /* RLIMIT_* of the machine */
+  uint32_t zero;
+  uint64_t soft; /* or LIMIT_INFINITY */
+  uint64_t hard;
 } __attribute__((packed));
 
 enum fd_kind {
@@ -173,13 +196,18 @@ enum spawn_step {
   STEP_SESSION = 4,
   STEP_CREDENTIALS = 5,
   STEP_CWD = 6,
-  STEP_EXEC = 7
+  STEP_EXEC = 7,
+  STEP_LIMITS = 8,
+  STEP_NAMESPACE = 9,
+  STEP_CONTAINMENT = 10,
+  STEP_SANDBOX = 11,
+  STEP_TERMINAL = 12
 };
 
 struct failed {
   uint32_t step;  /* enum spawn_step */
   uint32_t errno_; /* ETIMEDOUT: the spawn deadline; ECANCELED: a CANCEL came first */
-  int32_t target; /* the descriptor that the step was about, or -1 */
+  int32_t target; /* the descriptor that the step was about, or the setup item, counted from 0; -1: neither */
 } __attribute__((packed));
 
 struct exited {

@@ -133,7 +133,8 @@ static bool lay_out(char *bytes, struct plan *plan) {
   plan->env[job->envc] = NULL;
   plan->files = plan->env + job->envc + 1;
   take_words(plan->files, job->filec, at);
-  size_t groups = ((size_t)(strings - bytes) + job->string_size + 3) / 4 * 4;
+  plan->setup = strings + job->string_size;
+  size_t groups = ((size_t)(plan->setup - bytes) + job->setup_size + 3) / 4 * 4;
   plan->groups = (const uint32_t *)(const void *)(bytes + groups);
   plan->sources = received + (job->in_memory ? 1 : 0);
   return true;

@@ -171,6 +171,7 @@ static bool build_job(uint32_t id, const struct spawn_request *request, const st
       .argc = head->argc,
       .filec = head->filec,
       .fd_count = head->fd_count,
+      .setup_size = head->setup_size,
   };
   queue_consume(&keeper->job_bytes, queue_length(&keeper->job_bytes));
   if (!queue_append(&keeper->job_bytes, &job, sizeof job)) return false;
@@ -179,9 +180,10 @@ static bool build_job(uint32_t id, const struct spawn_request *request, const st
   uint32_t envc;
   if (!queue_append(&keeper->job_bytes, request->strings, (size_t)(request->changes - request->strings))) return false;
   if (!append_environment(request, notify, &envc)) return false;
-  if (!queue_append(&keeper->job_bytes, request->files, (size_t)(request->end - request->files))) return false;
+  if (!queue_append(&keeper->job_bytes, request->files, (size_t)(request->setup - request->files))) return false;
   job_of()->envc = envc;
   job_of()->string_size = (uint32_t)(queue_length(&keeper->job_bytes) - before);
+  if (!queue_append(&keeper->job_bytes, request->setup, head->setup_size)) return false;
   if (owner->identity_changed && !append_identity(owner)) return false;
   job_of()->size = (uint32_t)queue_length(&keeper->job_bytes);
   return true;

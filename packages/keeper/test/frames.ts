@@ -3,7 +3,7 @@
  */
 
 export const MAGIC = 0x5953524e
-export const VERSION = 2
+export const VERSION = 3
 export const FRAME_MAX = 8 << 20
 export const NO_DEADLINE = 0xffffffff
 
@@ -50,8 +50,14 @@ export const Step = {
   session: 4,
   credentials: 5,
   cwd: 6,
-  exec: 7
+  exec: 7,
+  limits: 8,
+  namespace: 9,
+  containment: 10,
+  sandbox: 11,
+  terminal: 12
 } as const
+export const Setup = { limit: 1 } as const
 export const Feature = { pidfd: 1, children: 2, realtime: 4 } as const
 
 export const u8 = (value: number): Buffer => Buffer.from([value & 255])
@@ -122,6 +128,24 @@ export interface Spawn {
   readonly umask?: number
   readonly env?: ReadonlyArray<string>
   readonly fds?: ReadonlyArray<Fd>
+  /** Items as {@link setup} makes them. */
+  readonly setup?: ReadonlyArray<Buffer>
+}
+
+/** One item of what is arranged for the child. */
+export const setup = (kind: number, payload: Buffer, size = payload.length): Buffer => {
+  const head = Buffer.alloc(4)
+  head.writeUInt16LE(kind, 0)
+  head.writeUInt16LE(size, 2)
+  return Buffer.concat([head, payload])
+}
+
+export const u64 = (...values: ReadonlyArray<bigint>): Buffer => {
+  const buffer = Buffer.alloc(values.length * 8)
+  values.forEach((value, index) => {
+    buffer.writeBigUInt64LE(value, index * 8)
+  })
+  return buffer
 }
 
 export const nothing: ReadonlyArray<Fd> = [0, 1, 2].map((target) => ({ target, kind: Kind.null }))
@@ -129,6 +153,7 @@ export const nothing: ReadonlyArray<Fd> = [0, 1, 2].map((target) => ({ target, k
 export const spawn = (given: Spawn): Buffer => {
   const fds = given.fds ?? nothing
   const env = given.env ?? []
+  const items = Buffer.concat(given.setup ?? [])
   const paths: Array<string> = []
   const table = fds.map((fd) => {
     if (fd.path === undefined) return u32(fd.target, fd.kind, fd.value ?? 0, fd.extra ?? 0)
@@ -147,9 +172,10 @@ export const spawn = (given: Spawn): Buffer => {
     u32(given.flags ?? 0),
     Buffer.from([given.level ?? Level.tree, given.session ?? Session.new, 0, 0]),
     policy(given.stop),
-    u32(given.umask ?? -1, given.argv.length, env.length, paths.length, fds.length, text.length),
+    u32(given.umask ?? -1, given.argv.length, env.length, paths.length, fds.length, text.length, items.length),
     ...table,
-    text
+    text,
+    items
   ])
 }
 

@@ -12,7 +12,7 @@ const missing = Tools.sanitizer()
 /** Which sources a test program is made of. */
 const programs: ReadonlyArray<readonly [name: string, sources: ReadonlyArray<string>]> = [
   ["memory", ["memory.c"]],
-  ["frames", ["frames.c"]],
+  ["frames", ["frames.c", "setup.c"]],
   ["walk", ["walk.c", "system.c"]]
 ]
 
@@ -74,7 +74,7 @@ const seeds = (): ReadonlyArray<string> => {
 }
 
 const fuzzSeconds = Tools.fuzzSeconds(2)
-const fuzzer = [join(here, "fuzz", "frames.c"), ...Tools.keeperSources(["frames.c"])]
+const fuzzer = [join(here, "fuzz", "frames.c"), ...Tools.keeperSources(["frames.c", "setup.c"])]
 
 describe("fuzzing the decoder", () => {
   const libFuzzer = Tools.libFuzzer()

@@ -9,7 +9,7 @@ import * as F from "./frames.ts"
 import { descriptorsOf, expectNothingLeft, native, noVfork, onTargets } from "./suite.ts"
 import * as Tools from "./tools.ts"
 
-const { ENOENT, EACCES, ENOEXEC, E2BIG, EISDIR, ENOTDIR, ETXTBSY, ENAMETOOLONG, EBADF } = constants.errno
+const { ENOENT, EACCES, ENOEXEC, E2BIG, EISDIR, ENOTDIR, ETXTBSY, ENAMETOOLONG, EBADF, EINVAL } = constants.errno
 
 const fields = (text: string): ReadonlyMap<string, string> =>
   new Map(text.split("\n").map((line) => [line.split(" ")[0] ?? "", line.split(" ").slice(1).join(" ")]))
@@ -32,6 +32,26 @@ onTargets(
         const exited = await signals[index]?.exited()
         // A core dump may have been written.
         expect((exited?.status ?? 0) & 0x7f).toBe(signal)
+      }
+      await expectNothingLeft(family)
+    })
+
+    it("sets limits, and says which one it cannot set", async () => {
+      const family = await target.start()
+      const limit = (resource: number, soft: bigint, hard: bigint): Buffer =>
+        F.setup(F.Setup.limit, Buffer.concat([F.u32(resource, 0), F.u64(soft, hard)]))
+      const RLIMIT_CORE = 4
+      const argv = ["sh", "-c", "ulimit -Sc; ulimit -Hc"]
+      const child = family.spawn({
+        argv,
+        fds: [...F.nothing.filter((fd) => fd.target !== 1), { target: 1, kind: F.Kind.pipeOut }],
+        setup: [limit(RLIMIT_CORE, 512n, 1024n)]
+      })
+      expect(await family.read(await child.started())).toBe("1\n2\n")
+      // qemu passes over a resource that it does not know.
+      if (!target.emulated) {
+        const refused = family.spawn({ argv, setup: [limit(RLIMIT_CORE, 0n, 0n), limit(9999, 0n, 0n)] })
+        expect(await refused.failed()).toMatchObject({ step: F.Step.limits, errno: EINVAL, target: 1 })
       }
       await expectNothingLeft(family)
     })

@@ -235,7 +235,8 @@ export const SpawnReason = Schema.Union([
 
 /**
  * The step of a start that failed: checking the `request`, finding a `helper`, opening a `descriptor`, `fork`, then in the child
- * `session` (with umask and process group), `containment`, `namespace`, `limits`, `credentials`, `cwd` and `exec`.
+ * `session` (with umask and process group), `containment`, `namespace`, `terminal`, `limits`, `credentials`, `cwd`, `sandbox` and
+ * `exec`.
  */
 export type SpawnStep = typeof SpawnStep.Type
 
@@ -253,6 +254,8 @@ export const SpawnStep = Schema.Literals([
   "limits",
   "credentials",
   "cwd",
+  "sandbox",
+  "terminal",
   "exec"
 ])
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../../src/setup.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require(bool holds, const char *what) {
@@ -28,7 +30,7 @@ static const char *pass_strings(const char *at, const char *end, uint32_t count)
 }
 
 static void check_spawn(const struct spawn_request *spawn, const char *bytes, const char *end) {
-  require(spawn->fds >= bytes && spawn->end == end, "a spawn lies in its frame");
+  require(spawn->fds >= bytes && spawn->setup + spawn->head.setup_size == end, "a spawn lies in its frame");
   require(spawn->head.fd_count <= JOB_FDS && spawn->head.argc > 0, "a spawn has what it needs");
   require(spawn->head.level <= LEVEL_CGROUP && spawn->head.session <= SESSION_OWNER, "its options are known");
   uint32_t files = 0;
@@ -39,11 +41,14 @@ static void check_spawn(const struct spawn_request *spawn, const char *bytes, co
     if (fd.kind == FD_OBJECT) require(fd.extra <= 1, "an object has two ends");
   }
   require(files == spawn->head.filec, "each file has a path");
-  const char *at = pass_strings(spawn->strings, end, 3 + spawn->head.argc);
+  const char *at = pass_strings(spawn->strings, spawn->setup, 3 + spawn->head.argc);
   require(at == spawn->changes, "the changes come after the arguments");
-  at = pass_strings(at, end, spawn->head.envc);
+  at = pass_strings(at, spawn->setup, spawn->head.envc);
   require(at == spawn->files, "the files come after the changes");
-  require(pass_strings(at, end, spawn->head.filec) == end, "nothing comes after the files");
+  require(pass_strings(at, spawn->setup, spawn->head.filec) == spawn->setup, "the setup comes after the files");
+  struct setup_reader item = setup_begin(spawn->setup, spawn->head.setup_size);
+  while (setup_next(&item)) require(item.payload + item.head.size <= end, "an item lies in the setup");
+  require(item.at == end, "nothing comes after the setup");
 }
 
 static void check(const struct request *request, const char *bytes, const char *end) {

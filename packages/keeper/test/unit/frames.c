@@ -3,6 +3,7 @@
  * so that the sanitizer sees a single byte read beyond it.
  */
 #include "../../src/frames.h"
+#include "../../src/setup.h"
 
 #include "check.h"
 
@@ -192,7 +193,7 @@ static const char *decode_spawn(struct spawn head, const struct spawn_fd *fds, c
 static void spawns(void) {
   CHECK(decode_spawn(good, good_fds, good_text, sizeof good_text) == NULL);
   CHECK(strcmp(request.spawn.strings, "cat") == 0 && strcmp(request.spawn.changes, "A=1") == 0);
-  CHECK(strcmp(request.spawn.files, "/etc/passwd") == 0 && request.spawn.end == request.spawn.files + 12);
+  CHECK(strcmp(request.spawn.files, "/etc/passwd") == 0 && request.spawn.setup == request.spawn.files + 12);
   CHECK(spawn_request_fd(&request.spawn, 2).value == 5);
   for (size_t less = 1; less < length - sizeof(struct frame_header); less++) {
     length -= less;
@@ -251,6 +252,58 @@ static void broken_spawns(void) {
   CHECK(decode() != NULL);
 }
 
+struct setup_bytes {
+  char bytes[64];
+  size_t size;
+};
+
+static struct setup_bytes item(uint16_t kind, uint16_t size, const void *payload, size_t payload_size) {
+  struct setup_bytes items = {.size = sizeof(struct setup) + payload_size};
+  struct setup head = {kind, size};
+  memcpy(items.bytes, &head, sizeof head);
+  memcpy(items.bytes + sizeof head, payload, payload_size);
+  return items;
+}
+
+static const char *decode_setup(struct setup_bytes items) {
+  struct spawn head = good;
+  head.string_size = sizeof good_text;
+  head.setup_size = (uint32_t)items.size;
+  begin(REQUEST_SPAWN);
+  put(&head, sizeof head);
+  put(good_fds, sizeof good_fds);
+  put(good_text, sizeof good_text);
+  put(items.bytes, items.size);
+  return decode();
+}
+
+static void setups(void) {
+  struct setup_limit limit = {.resource = 7, .soft = 1, .hard = 2};
+  struct setup_bytes good_items = item(SETUP_LIMIT, sizeof limit, &limit, sizeof limit);
+  CHECK(decode_setup(good_items) == NULL);
+  struct setup_reader reader = setup_begin(request.spawn.setup, request.spawn.head.setup_size);
+  CHECK(setup_next(&reader) && reader.index == 0 && reader.head.kind == SETUP_LIMIT && reader.head.size == sizeof limit);
+  CHECK(memcmp(reader.payload, &limit, sizeof limit) == 0);
+  CHECK(!setup_next(&reader));
+  for (size_t less = 1; less < good_items.size; less++) {
+    struct setup_bytes cut = good_items;
+    cut.size -= less;
+    CHECK(decode_setup(cut) != NULL);
+  }
+  CHECK(decode_setup(item(0, 0, "", 0)) != NULL);
+  CHECK(decode_setup(item(UINT16_MAX, 0, "", 0)) != NULL);
+  CHECK(decode_setup(item(SETUP_LIMIT, UINT16_MAX, &limit, sizeof limit)) != NULL);
+  CHECK(decode_setup(item(SETUP_LIMIT, sizeof limit - 1, &limit, sizeof limit - 1)) != NULL);
+  limit.zero = 1;
+  CHECK(decode_setup(item(SETUP_LIMIT, sizeof limit, &limit, sizeof limit)) != NULL);
+  limit.zero = 0;
+  limit.soft = 3;
+  CHECK(decode_setup(item(SETUP_LIMIT, sizeof limit, &limit, sizeof limit)) != NULL);
+  struct spawn head = good;
+  head.setup_size = UINT32_MAX - sizeof good_text + 1;
+  CHECK(decode_spawn(head, good_fds, good_text, sizeof good_text) != NULL);
+}
+
 static void many_descriptors(void) {
   static struct spawn_fd fds[JOB_FDS + 1];
   for (int i = 0; i <= JOB_FDS; i++) fds[i] = (struct spawn_fd){JOB_FDS - i, FD_NULL, 0, 0};
@@ -272,6 +325,7 @@ static const struct test tests[] = {
     {"an environment has as many strings as it says", environments},
     {"a spawn is found in its parts, and cut off nowhere", spawns},
     {"a spawn with any field out of range is a problem", broken_spawns},
+    {"the items of a setup fill it, are known and have their size", setups},
     {"a spawn has at most 250 descriptors", many_descriptors},
 };
 

@@ -43,6 +43,16 @@ export type FdRequest = { readonly target: number } & (
   | { readonly kind: "duplex" }
 )
 
+/** One thing that is arranged for the child before its program starts. */
+export type SetupItem =
+  /** setrlimit(2), by the number of the resource; `undefined` is no limit. */
+  {
+    readonly kind: "limit"
+    readonly resource: number
+    readonly soft: bigint | undefined
+    readonly hard: bigint | undefined
+  }
+
 /** Everything that a spawn needs, resolved: no defaults are left to fill in. */
 export interface SpawnRequest {
   /** With a slash: a path (a relative one is resolved against `cwd`); without: looked up in `searchPath`. */
@@ -68,6 +78,7 @@ export interface SpawnRequest {
   readonly groupOnFailure: boolean
   /** It gets a socket for sd_notify(3), and its observer what comes there. Asked of those only whose guarantees say `notifications`. */
   readonly notify?: boolean
+  readonly setup?: ReadonlyArray<SetupItem>
 }
 
 /** The raw figures of `wait4`, as the kernel gave them. Times in microseconds, sizes in bytes. */
@@ -95,13 +106,26 @@ export interface RawNotification {
 }
 
 /** The step of a spawn that failed, as `SpawnError.step` names it. */
-export type Step = "request" | "helper" | "descriptor" | "fork" | "session" | "credentials" | "cwd" | "exec"
+export type Step =
+  | "request"
+  | "helper"
+  | "descriptor"
+  | "fork"
+  | "session"
+  | "credentials"
+  | "cwd"
+  | "exec"
+  | "limits"
+  | "namespace"
+  | "containment"
+  | "sandbox"
+  | "terminal"
 
 export interface SpawnFailure {
   readonly step: Step
   /** Linux number; ETIMEDOUT for the spawn deadline, ECANCELED after `cancel`. */
   readonly errno: number
-  /** The descriptor that the step was about, or -1. */
+  /** The descriptor that the step was about, or the item of `SpawnRequest.setup`, counted from 0; -1: neither. */
   readonly target: number
   /** What it means, where the backend knows. Else it is found out by looking at the files that the request names. */
   readonly reason?: SpawnReason

@@ -206,7 +206,7 @@ describe("Decoder", () => {
     ["a STARTED that counts more descriptors than it has", frame(F.Reply.started, 1, struct(F.Started, { count: 1 }))],
     ["a STARTED whose count overflows", frame(F.Reply.started, 1, struct(F.Started, { count: 0x20000000 }))],
     ["a STARTED that is cut off", frame(F.Reply.started, 1, u32(1))],
-    ["a FAILED with an unknown step", frame(F.Reply.failed, 1, struct(F.Failed, { step: 8, errno: 1, target: 0 }))],
+    ["a FAILED with an unknown step", frame(F.Reply.failed, 1, struct(F.Failed, { step: 13, errno: 1, target: 0 }))],
     ["an EXITED that is too short", frame(F.Reply.exited, 1, u32(0, 1))],
     ["an ENDED that is too long", frame(F.Reply.ended, 1, Buffer.alloc(F.Ended.size + 1))],
     ["a DONE without a number", frame(F.Reply.done, 1, Buffer.alloc(0))],

@@ -37,8 +37,9 @@ const only = (encoder: Encoder): Buffer => {
 /** What the strings of a spawn are, once it is taken apart again. */
 const strings = (payload: Buffer): ReadonlyArray<string> => {
   const from = F.Spawn.size + payload.readUInt32LE(F.Spawn.at.fdCount) * F.SpawnFd.size
-  expect(payload.length - from).toBe(payload.readUInt32LE(F.Spawn.at.stringSize))
-  return payload.toString("utf8", from, payload.length - 1).split("\0")
+  const to = payload.length - payload.readUInt32LE(F.Spawn.at.setupSize)
+  expect(to - from).toBe(payload.readUInt32LE(F.Spawn.at.stringSize))
+  return payload.toString("utf8", from, to - 1).split("\0")
 }
 
 const everything: SpawnRequest = {
@@ -68,7 +69,8 @@ const everything: SpawnRequest = {
   ],
   shellFallback: true,
   groupOnFailure: true,
-  notify: true
+  notify: true,
+  setup: [{ kind: "limit", resource: 7, soft: 64n, hard: undefined }]
 }
 
 describe("Encoder", () => {
@@ -98,6 +100,15 @@ describe("Encoder", () => {
       ...["SET=a=b", "GONE", "EMPTY="],
       ...["/in", "out.log"]
     ])
+    const items = payload.subarray(payload.length - payload.readUInt32LE(at.setupSize))
+    expect([items.length, items.readUInt16LE(0), items.readUInt16LE(2)]).toEqual([
+      F.Setup.size + F.SetupLimit.size,
+      F.SetupKind.limit,
+      F.SetupLimit.size
+    ])
+    expect(items.readUInt32LE(F.Setup.size + F.SetupLimit.at.resource)).toBe(7)
+    expect(items.readBigUInt64LE(F.Setup.size + F.SetupLimit.at.soft)).toBe(64n)
+    expect(items.readBigUInt64LE(F.Setup.size + F.SetupLimit.at.hard)).toBe(F.LIMIT_INFINITY)
     const table = everything.fds.map((_fd, index) =>
       ["target", "kind", "value", "extra"].map((_field, field) =>
         payload.readInt32LE(F.Spawn.size + index * F.SpawnFd.size + field * 4)

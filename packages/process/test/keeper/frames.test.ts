@@ -52,6 +52,7 @@ const enums: Record<string, { readonly prefix: string; readonly values: Readonly
   fd_kind: { prefix: "FD_", values: F.FdKind },
   fd_file: { prefix: "FILE_", values: F.FdFile },
   spawn_step: { prefix: "STEP_", values: F.SpawnStep },
+  setup_kind: { prefix: "SETUP_", values: F.SetupKind },
   notify_sender: { prefix: "SENDER_", values: F.NotifySender }
 }
 
@@ -63,6 +64,8 @@ const structs: Record<string, F.Layout<string>> = {
   signal_request: F.SignalRequest,
   spawn: F.Spawn,
   spawn_fd: F.SpawnFd,
+  setup: F.Setup,
+  setup_limit: F.SetupLimit,
   started: F.Started,
   lent_fd: F.LentFd,
   failed: F.Failed,
@@ -98,7 +101,8 @@ describe("frames.ts says what protocol.h says", () => {
     ["PROTOCOL_MAGIC", F.MAGIC],
     ["PROTOCOL_VERSION", F.VERSION],
     ["NO_DEADLINE", F.NO_DEADLINE],
-    ["NOTIFY_MAX", F.NOTIFY_MAX]
+    ["NOTIFY_MAX", F.NOTIFY_MAX],
+    ["SETUP_MAX", F.SETUP_MAX]
   ])("%s", (name, value) => {
     expect(number(new RegExp(`#define ${name} (\\w+)`).exec(header)?.[1] ?? "")).toBe(value)
   })

@@ -50,7 +50,12 @@ const stepNames = new Map<number, Step>([
   [F.SpawnStep.session, "session"],
   [F.SpawnStep.credentials, "credentials"],
   [F.SpawnStep.cwd, "cwd"],
-  [F.SpawnStep.exec, "exec"]
+  [F.SpawnStep.exec, "exec"],
+  [F.SpawnStep.limits, "limits"],
+  [F.SpawnStep.namespace, "namespace"],
+  [F.SpawnStep.containment, "containment"],
+  [F.SpawnStep.sandbox, "sandbox"],
+  [F.SpawnStep.terminal, "terminal"]
 ])
 
 const senderNames = new Map<number, RawNotification["sender"]>([

@@ -6,7 +6,7 @@
  *
  * @internal
  */
-import type { FdRequest, Reach as ReachName, SpawnRequest, StopPolicy } from "../backend.ts"
+import type { FdRequest, Reach as ReachName, SetupItem, SpawnRequest, StopPolicy } from "../backend.ts"
 import * as F from "./frames.ts"
 
 /** Why a frame could not be written; nothing of it is in the buffer then. */
@@ -30,6 +30,8 @@ const KEPT_SIZE = 1024 * 1024
 
 /** UTF-8 needs at most three bytes for one UTF-16 unit. */
 const BYTES_PER_UNIT = 3
+
+const none: ReadonlyArray<SetupItem> = []
 
 const milliseconds = (value: number | undefined): number =>
   value === undefined ? F.NO_DEADLINE : Math.min(Math.max(Math.ceil(value), 0), F.NO_DEADLINE - 1)
@@ -80,6 +82,9 @@ export class Encoder {
       this.#environmentChanges(request.env) ??
       this.#descriptors(at + F.Spawn.size, fds, objects)
     if (unwritable !== undefined) return this.#undo(unwritable)
+    const setup = this.#end
+    for (const item of request.setup ?? none) this.#item(item)
+    if (this.#end - setup > F.SETUP_MAX) return this.#undo("too big")
     const view = this.#view
     view.setUint32(
       at + F.Spawn.at.flags,
@@ -98,7 +103,8 @@ export class Encoder {
     view.setUint32(at + F.Spawn.at.envc, request.env.length, true)
     view.setUint32(at + F.Spawn.at.filec, this.#files, true)
     view.setUint32(at + F.Spawn.at.fdCount, fds.length, true)
-    view.setUint32(at + F.Spawn.at.stringSize, this.#end - strings, true)
+    view.setUint32(at + F.Spawn.at.stringSize, setup - strings, true)
+    view.setUint32(at + F.Spawn.at.setupSize, this.#end - setup, true)
     return this.#finishLong()
   }
 
@@ -232,6 +238,29 @@ export class Encoder {
     view.setUint32(at + F.SpawnFd.at.kind, kind, true)
     view.setUint32(at + F.SpawnFd.at.value, value, true)
     view.setUint32(at + F.SpawnFd.at.extra, extra, true)
+  }
+
+  #item(item: SetupItem): void {
+    switch (item.kind) {
+      case "limit": {
+        const at = this.#beginItem(F.SetupKind.limit, F.SetupLimit.size)
+        const view = this.#view
+        view.setUint32(at + F.SetupLimit.at.resource, item.resource, true)
+        view.setUint32(at + F.SetupLimit.at.zero, 0, true)
+        view.setBigUint64(at + F.SetupLimit.at.soft, item.soft ?? F.LIMIT_INFINITY, true)
+        view.setBigUint64(at + F.SetupLimit.at.hard, item.hard ?? F.LIMIT_INFINITY, true)
+      }
+    }
+  }
+
+  /** Begins an item of the setup with a payload of that size, and returns where that is. */
+  #beginItem(kind: number, size: number): number {
+    this.#reserve(F.Setup.size + size)
+    const at = this.#end
+    this.#view.setUint16(at + F.Setup.at.kind, kind, true)
+    this.#view.setUint16(at + F.Setup.at.size, size, true)
+    this.#end += F.Setup.size + size
+    return at + F.Setup.size
   }
 
   #policy(at: number, policy: StopPolicy): void {

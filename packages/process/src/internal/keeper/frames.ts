@@ -9,7 +9,7 @@
  */
 
 export const MAGIC = 0x5953524e
-export const VERSION = 2
+export const VERSION = 3
 /** Bytes of payload. */
 export const FRAME_MAX = 8 << 20
 /** For grace and linger: as long as it takes. */
@@ -60,8 +60,17 @@ export const SpawnStep = {
   session: 4,
   credentials: 5,
   cwd: 6,
-  exec: 7
+  exec: 7,
+  limits: 8,
+  namespace: 9,
+  containment: 10,
+  sandbox: 11,
+  terminal: 12
 } as const
+
+export const SetupKind = { limit: 1 } as const
+/** Of a limit: none. */
+export const LIMIT_INFINITY = 0xffff_ffff_ffff_ffffn
 
 export const NotifySender = { member: 0, stranger: 1, gone: 2 } as const
 
@@ -114,8 +123,16 @@ export const Spawn = layout({
   envc: "u32",
   filec: "u32",
   fdCount: "u32",
-  stringSize: "u32"
+  stringSize: "u32",
+  setupSize: "u32"
 })
+
+/** Bytes of all items of a spawn. */
+export const SETUP_MAX = 65536
+
+export const Setup = layout({ kind: "u16", size: "u16" })
+
+export const SetupLimit = layout({ resource: "u32", zero: "u32", soft: "u64", hard: "u64" })
 
 export const SpawnFd = layout({ target: "i32", kind: "u32", value: "u32", extra: "u32" })
 

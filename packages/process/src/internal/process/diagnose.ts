@@ -59,6 +59,15 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
       return new Reason.WorkingDirectory({ path: directoryOf(plan.request), errno })
     case "credentials":
       return new Reason.Credentials({ errno })
+    case "limits":
+      return new Reason.Limits({ errno })
+    case "namespace":
+      return new Reason.NamespaceSetup({ errno })
+    case "containment":
+      return new Reason.Containment({ level: plan.request.level, problem: Errno.describe(errno) })
+    case "sandbox":
+    case "terminal":
+      return new Reason.Unsupported({ feature: failure.step, problem: Errno.describe(errno) })
     case "exec":
       return exec(plan, errno)
     case "request":
