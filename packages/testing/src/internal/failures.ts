@@ -41,6 +41,15 @@ export const reasonOf = (request: SpawnRequest, { errno, reason, step }: SpawnPr
       return new ProcessError.Credentials({ errno })
     case "descriptor":
       return new ProcessError.Descriptor({ descriptor: request.fds[0]?.target ?? 0, errno })
+    case "limits":
+      return new ProcessError.Limits({ errno })
+    case "namespace":
+      return new ProcessError.NamespaceSetup({ errno })
+    case "containment":
+      return new ProcessError.Containment({ level: request.level, problem: errno })
+    case "sandbox":
+    case "terminal":
+      return new ProcessError.Unsupported({ feature: step, problem: errno })
     case "exec":
       return execReason(request, errno)
     case "request":
