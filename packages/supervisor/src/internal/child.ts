@@ -82,8 +82,8 @@ const tagPolicy = <I, E, R>(tag: string, f: Decide<I, E, R>): Policy => {
 const hasTag = (error: unknown, tag: string): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === tag
 
-export const policiesOf = <I, E, R>(decide: Decide<I, E, R> | undefined): ReadonlyArray<Policy> =>
-  decide === undefined ? [] : [toPolicy(decide)]
+export const policyOf = <I, E, R>(decide: Decide<I, E, R> | undefined): Policy | undefined =>
+  decide === undefined ? undefined : toPolicy(decide)
 
 /**
  * A further policy. Those before are asked first, and what they fail with takes the place of what the child failed with: the types of
@@ -101,10 +101,10 @@ const compose =
         )
     })
 
-const withPolicy = (spec: ChildSpec, next: Policy): ChildSpec => {
-  const [before] = spec.policies
-  return { ...spec, policies: [before === undefined ? next : compose(before, next)] }
-}
+const withPolicy = (spec: ChildSpec, next: Policy): ChildSpec => ({
+  ...spec,
+  policy: spec.policy === undefined ? next : compose(spec.policy, next)
+})
 
 export const withDecide = <I, E, R>(spec: ChildSpec, decide: Decide<I, E, R>): ChildSpec =>
   withPolicy(spec, toPolicy(decide))

@@ -13,7 +13,8 @@ import type * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
 import type { ReadyStranger } from "../ChildError.ts"
 import type { ChildExit } from "../ChildExit.ts"
-import type { Dependency, RestartRule, Strategy } from "./core/plan.ts"
+import type { AutoShutdown, Dependency, RestartRule, Strategy } from "./core/plan.ts"
+import type { Intensity, Order } from "./supervisorOptions.ts"
 
 /** What the children named in `after` have provided. */
 export type Provided = Readonly<Record<string, unknown>>
@@ -97,8 +98,8 @@ interface Common {
   /** At most one for each name, unless the tree is invalid. */
   readonly after: ReadonlyArray<Dependency>
   readonly restart: RestartSpec
-  /** One at most: what the public functions add to a child is composed to one. */
-  readonly policies: ReadonlyArray<Policy>
+  /** What the public functions add to a child is composed to one. */
+  readonly policy: Policy | undefined
   readonly significant: boolean
   readonly hooks: Hooks
 }
@@ -126,26 +127,19 @@ export interface EffectSpec extends Common {
   readonly stopTimeout: Duration.Input | undefined
 }
 
-/** The tree gives up at one restart more than `restarts` within so much time. */
-export interface IntensitySpec {
-  readonly restarts: number
-  readonly within: Duration.Input
-}
-
 export interface SupervisorSpec extends Common {
   readonly kind: "supervisor"
   readonly strategy: Strategy
   /** `undefined`: the default, which counts only children that have no schedule of their own. */
-  readonly intensity: IntensitySpec | undefined
-  readonly autoShutdown: "any" | "all"
-  /** `sequential`: each child also starts after the one before it. */
-  readonly order: "dependencies" | "sequential"
+  readonly intensity: Intensity | undefined
+  readonly autoShutdown: AutoShutdown
+  readonly order: Order
   readonly children: ReadonlyArray<ChildSpec>
 }
 
 export interface DynamicSpec extends Common {
   readonly kind: "dynamic"
-  readonly intensity: IntensitySpec | undefined
+  readonly intensity: Intensity | undefined
   /** What is started with arguments; its name is replaced by the key. May throw: it is the user's function. */
   readonly template: (args: unknown) => ChildSpec
 }

@@ -7,7 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Child from "../Child.ts"
 import type { Restart } from "../Restart.ts"
 import type * as Supervisor from "../Supervisor.ts"
-import { ChildValue, dependencies, erase, policiesOf, restartOf, specOf } from "./child.ts"
+import { ChildValue, dependencies, erase, policyOf, restartOf, specOf } from "./child.ts"
 import type { DynamicSpec, SupervisorSpec } from "./spec.ts"
 
 export { specOf }
@@ -64,7 +64,7 @@ export const common = <I, J, E, R, E2, R2, E3, R3, R4>(
   intensity: options?.intensity,
   after: dependencies(options?.after, options?.requires),
   restart: restartOf(options?.restart, "always"),
-  policies: policiesOf(options?.decide),
+  policy: policyOf(options?.decide),
   significant: options?.significant ?? false,
   hooks: { beforeStart: options?.hooks?.beforeStart, afterStop: options?.hooks?.afterStop }
 })

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Child from "../Child.ts"
 import type { ChildExit } from "../ChildExit.ts"
 import type { Restart } from "../Restart.ts"
+import type { AutoShutdown, Strategy } from "./core/plan.ts"
 
 /**
  * How many restarts are too many: the supervisor gives up at one more than `restarts` within the time `within`.
@@ -18,6 +19,9 @@ export interface Intensity {
   readonly restarts: number
   readonly within: Duration.Input
 }
+
+/** Whom a child waits for, beside those that its own options name. */
+export type Order = "dependencies" | "sequential"
 
 /**
  * How a supervisor stands in the tree above it.
@@ -81,12 +85,12 @@ export interface Options<
    * Who is restarted when a child is, as in OTP: `"one-for-one"`, the default, that child alone; `"one-for-all"` all of them;
    * `"rest-for-one"` that child and those given after it.
    */
-  readonly strategy?: "one-for-one" | "one-for-all" | "rest-for-one" | undefined
+  readonly strategy?: Strategy | undefined
   /** Whether the end of one significant child ends the tree, or that of the last of them. Default: `"any"`. */
-  readonly autoShutdown?: "any" | "all" | undefined
+  readonly autoShutdown?: AutoShutdown | undefined
   /**
    * `"dependencies"`, the default: a child waits for those in its `after` and `requires`, and for nobody else. `"sequential"`: as in
    * OTP, each child also waits for the one given before it.
    */
-  readonly order?: "dependencies" | "sequential" | undefined
+  readonly order?: Order | undefined
 }

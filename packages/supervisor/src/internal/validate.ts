@@ -7,7 +7,8 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { InvalidTree } from "../SupervisorError.ts"
-import type { ChildSpec, IntensitySpec } from "./spec.ts"
+import type { ChildSpec } from "./spec.ts"
+import type { Intensity } from "./supervisorOptions.ts"
 
 type Path = ReadonlyArray<string>
 
@@ -109,7 +110,7 @@ const kindProblem = (spec: ChildSpec): string | undefined => {
   }
 }
 
-const intensityProblem = (intensity: IntensitySpec | undefined): string | undefined => {
+const intensityProblem = (intensity: Intensity | undefined): string | undefined => {
   if (intensity === undefined) return undefined
   const { restarts, within } = intensity
   if (!Number.isSafeInteger(restarts) || restarts < 0) {

@@ -4,8 +4,9 @@
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import type { Action, Input, State, Status } from "../../src/internal/core/model.ts"
+import type { Action, Input, State } from "../../src/internal/core/model.ts"
 import type { ChildPlan, TreePlan } from "../../src/internal/core/plan.ts"
+import type { Status } from "../../src/SupervisorEvent.ts"
 import type { Step, World } from "./world.ts"
 
 export class Observer {

@@ -6,7 +6,8 @@
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import type { Action, Child, End, Refusal, Rest, State, Status, Waiter } from "./model.ts"
+import type { Status } from "../../SupervisorEvent.ts"
+import type { Action, Child, End, Refusal, Rest, State, Waiter } from "./model.ts"
 
 /** Whether something of it runs. */
 export const isUp = ({ phase }: Child): boolean => phase === "starting" || phase === "ready" || phase === "stopping"

@@ -4,6 +4,7 @@
  * @internal
  */
 import type * as HashMap from "effect/HashMap"
+import type { Status } from "../../SupervisorEvent.ts"
 import type { ChildPlan, TreePlan } from "./plan.ts"
 
 /**
@@ -16,7 +17,7 @@ import type { ChildPlan, TreePlan } from "./plan.ts"
 export type Phase = "idle" | "starting" | "ready" | "stopping" | "deciding" | "backing-off"
 
 /** Why a child stays down until somebody asks for its start. */
-export type Rest = "completed" | "stopped" | "paused" | "failed"
+export type Rest = Extract<Status, "completed" | "stopped" | "paused" | "failed">
 
 export interface Child {
   readonly plan: ChildPlan
@@ -119,9 +120,6 @@ export type Input =
     }
   | { readonly _tag: "Add"; readonly request: number; readonly child: ChildPlan }
   | { readonly _tag: "Shutdown" }
-
-/** How a child stands, as snapshots and events show it. */
-export type Status = "waiting" | "starting" | "ready" | "stopping" | "deciding" | "backing-off" | Rest
 
 /** Why a request was not fulfilled. */
 export type Refusal = "unknown" | "duplicate" | "needed" | "down" | "ending"

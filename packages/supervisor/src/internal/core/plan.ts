@@ -34,6 +34,9 @@ export interface ChildPlan {
 
 export type Strategy = "one-for-one" | "one-for-all" | "rest-for-one"
 
+/** Whether the end of one significant child ends the tree, or that of the last of them. */
+export type AutoShutdown = "any" | "all"
+
 /** The tree gives up at one restart more than `restarts` within so many milliseconds. */
 export interface Intensity {
   readonly restarts: number
@@ -43,7 +46,6 @@ export interface Intensity {
 export interface TreePlan {
   readonly strategy: Strategy
   readonly intensity: Intensity
-  /** Whether the end of one significant child ends the tree, or that of the last of them. */
-  readonly autoShutdown: "any" | "all"
+  readonly autoShutdown: AutoShutdown
   readonly children: ReadonlyArray<ChildPlan>
 }

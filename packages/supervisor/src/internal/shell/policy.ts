@@ -1,5 +1,5 @@
 /**
- * What becomes of a child that has ended: its own policies are asked first, then its restart rule, then its schedule.
+ * What becomes of a child that has ended: its own policy is asked first, then its restart rule, then its schedule.
  *
  * @internal
  */
@@ -85,23 +85,20 @@ const ofRule = (entry: Entry, exit: ChildExit, wasReady: boolean): Verdict | "re
 
 /** The verdict where no Effect has to be run for it. */
 export const decideNow = (entry: Entry, exit: ChildExit, wasReady: boolean): Verdict | undefined => {
-  if (entry.spec.policies.length > 0) return undefined
+  if (entry.spec.policy !== undefined) return undefined
   const verdict = ofRule(entry, exit, wasReady)
   if (verdict !== "restart") return verdict
   return entry.spec.restart.schedule === undefined ? { _tag: "Restart", delay: 0 } : undefined
 }
 
+/** Of a child without a policy. */
+const undecided = Effect.succeed(undefined)
+
 /** The verdict; fails with what a policy or the schedule fails with. */
 export const decide = (entry: Entry, exit: ChildExit, wasReady: boolean): Effect.Effect<Verdict, unknown, unknown> =>
   Effect.gen(function* () {
-    let verdict: Verdict | "restart" | undefined
-    for (const policy of entry.spec.policies) {
-      const decision = yield* policy(exit)
-      if (decision === undefined) continue
-      verdict = verdictOf(decision, entry)
-      break
-    }
-    verdict ??= ofRule(entry, exit, wasReady)
+    const decision = yield* entry.spec.policy?.(exit) ?? undecided
+    const verdict = decision === undefined ? ofRule(entry, exit, wasReady) : verdictOf(decision, entry)
     if (verdict !== "restart") return verdict
     return yield* backOff(entry, exit)
   })
