@@ -1,86 +1,95 @@
 /**
- * One life of a child: an Effect that runs from its start to its end, after which nothing of it is left. To stop a child is to
- * interrupt this Effect; the scope in it does the rest.
+ * What is known of one life of a child, from its start until nothing of it is left; and what that tells to its tree while it goes on.
  *
  * @internal
  */
-import { type Command, Process } from "@nursery/process"
-import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import { ExitedBeforeReady, NotReady } from "../../ChildError.ts"
-import type { ChildSpec, EffectSpec, ProcessSpec, Provided, TreeSpec } from "../spec.ts"
-import { listen, prepare, silent } from "./listen.ts"
+import type { Command, Process } from "@nursery/process"
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type { TreeSpec } from "../spec.ts"
+import type { Entry } from "./entry.ts"
+import type { Tree } from "./tree.ts"
 
-/** What a life tells while it goes on. */
-export interface Life {
-  readonly provided: Provided
-  /** In place of the command of the spec. */
-  readonly command: Command.Command | undefined
-  readonly spawned: (process: Process.Process) => void
-  readonly ready: (value: unknown) => void
+export class Life {
+  readonly tree: Tree
+  readonly entry: Entry
+  readonly incarnation: number
+  /** Milliseconds of the monotonic clock. */
+  readonly startedAt: number
+  readyAt: number | undefined
+  /** In which it goes on. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  process: Process.Process | undefined
+  /** The tree of a child that is a supervisor. */
+  nested: Tree | undefined
+  /** What it says of itself. */
+  says: string | undefined
+  mainPid: number | undefined
   /** Why it is not ready yet. */
-  readonly report: (problem: string) => void
-  /** A message of the notify protocol. */
-  readonly hear: (notification: Process.Notification) => void
-  /** Runs a tree as this child, until its end. */
-  readonly nest: (spec: TreeSpec) => AnyEffect
-}
+  problem: string | undefined
+  /** It has been asked to end. */
+  isStopping = false
+  /** Nothing of it is left, or what is left is not waited for: whatever it tells from now on is out of date. */
+  isOver = false
 
-type AnyEffect<A = unknown> = Effect.Effect<A, unknown, unknown>
-
-export const live = (spec: ChildSpec, life: Life): AnyEffect => {
-  const { afterStop, beforeStart } = spec.hooks
-  const main = beforeStart === undefined ? lifeOf(spec, life) : Effect.andThen(beforeStart, lifeOf(spec, life))
-  if (afterStop === undefined) return main
-  const after = Effect.catchCause(afterStop, (cause) =>
-    Effect.logWarning(`what "${spec.name}" does after its stop has failed`, cause)
-  )
-  return Effect.onExit(main, () => after)
-}
-
-const lifeOf = (spec: ChildSpec, life: Life): AnyEffect => {
-  switch (spec.kind) {
-    case "process":
-      return Effect.scoped(processLife(spec, life))
-    case "effect":
-      return Effect.scoped(effectLife(spec, life))
-    default:
-      return life.nest(spec)
+  constructor(tree: Tree, entry: Entry, incarnation: number) {
+    this.tree = tree
+    this.entry = entry
+    this.incarnation = incarnation
+    this.startedAt = tree.tell.now
   }
-}
 
-const processLife = (spec: ProcessSpec, life: Life): AnyEffect =>
-  Effect.gen(function* () {
-    const command = yield* prepare(life.command ?? (yield* spec.command(life.provided)), spec)
-    const readers: Array<Fiber.Fiber<unknown>> = []
-    // Before the process is in the scope, so after its end: what it says last is heard too.
-    yield* Effect.addFinalizer(() => Fiber.awaitAll(readers))
-    const handle = yield* Process.spawn(command)
-    // What a Stream given as input fails with comes by `success` alone.
-    const process = handle as Process.Process
-    life.spawned(process)
-    const running = yield* listen(spec, process, readers, life)
-    if (spec.ready === undefined) life.ready(undefined)
-    else life.ready(yield* Effect.raceFirst(spec.ready.check(running), endedTooEarly(spec, process)))
-    if (spec.liveness === undefined) return yield* handle.success
-    return yield* Effect.raceFirst(handle.success, spec.liveness.watch(running))
-  })
+  /** In place of the command of the spec. */
+  get command(): Command.Command | undefined {
+    return this.entry.command
+  }
 
-const endedTooEarly = (spec: ProcessSpec, process: Process.Process): AnyEffect<never> =>
-  Effect.flatMap(process.exit, (exit) =>
-    Effect.fail(new NotReady({ child: spec.name, reason: new ExitedBeforeReady({ exit }) }))
-  )
+  /** For how many milliseconds it has been ready. */
+  get uptime(): number | undefined {
+    return this.readyAt === undefined ? undefined : this.tree.tell.now - this.readyAt
+  }
 
-const effectLife = (spec: EffectSpec, life: Life): AnyEffect => {
-  const effect = Effect.suspend(() => spec.effect(life.provided))
-  const { ready } = spec
-  if (ready === undefined) return Effect.tap(effect, (value) => Effect.sync(() => life.ready(value)))
-  return Effect.gen(function* () {
-    const fiber = yield* Effect.forkScoped(effect, { startImmediately: true })
-    const check = Effect.map(ready.check(silent(spec, life)), (value) => ({ value }))
-    const first = yield* Effect.raceFirst(check, Effect.as(Fiber.await(fiber), undefined))
-    // One that has ended was ready only if it says so: the end tells the rest.
-    if (first !== undefined) life.ready(first.value)
-    return yield* Fiber.join(fiber)
-  })
+  spawned(process: Process.Process): void {
+    if (this.isOver) return
+    this.process = process
+    this.tree.tell.child(this.entry, { _tag: "Spawned", pid: process.pid })
+  }
+
+  ready(value: unknown): void {
+    if (this.isOver) return
+    this.entry.provided = value
+    this.readyAt = this.tree.tell.now
+    this.tree.dispatch({ _tag: "Ready", id: this.entry.spec.name, incarnation: this.incarnation })
+  }
+
+  /** Why it is not ready yet. */
+  report(problem: string): void {
+    if (!this.isOver) this.problem = problem
+  }
+
+  /** A message of the notify protocol. What is news to those who watch the tree is told; READY=1 and WATCHDOG=1 are for the checks. */
+  hear({ fields, sender }: Process.Notification): void {
+    if (this.isOver || sender === "stranger") return
+    const { MAINPID: mainPid, STATUS: status } = fields
+    if (Number(mainPid) > 0) this.mainPid = Number(mainPid)
+    if (status !== undefined) this.says = status
+    const { entry, tree } = this
+    entry.words.tell(fields)
+    if (status !== undefined) tree.tell.child(entry, { _tag: "Said", status })
+    if (fields["STOPPING"] === "1") tree.tell.child(entry, { _tag: "Ending" })
+    if (fields["RELOADING"] === "1") tree.tell.child(entry, { _tag: "Reloading" })
+  }
+
+  /** Runs a tree as this child, until its end. */
+  nest(spec: TreeSpec): Effect.Effect<unknown, unknown, unknown> {
+    return this.tree.nest(this, spec)
+  }
+
+  /** It ends here, once. */
+  end(): void {
+    this.isOver = true
+    this.fiber = undefined
+    this.process = undefined
+    this.nested = undefined
+  }
 }

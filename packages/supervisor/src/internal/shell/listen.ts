@@ -34,12 +34,12 @@ export const prepare = (command: Command.Command, spec: ProcessSpec): Effect.Eff
 }
 
 /** What there is to listen to of a child that is no process. */
-export const silent = (spec: EffectSpec, { report }: Pick<Life, "report">): Running => ({
+export const silent = (spec: EffectSpec, life: Life): Running => ({
   child: spec.name,
   process: undefined,
   notifications: Stream.never,
   lines: () => Stream.never,
-  report
+  report: (problem) => life.report(problem)
 })
 
 /** `readers` gets the fibers that read the output and the messages: they end with them. */
@@ -47,7 +47,7 @@ export const listen = (
   spec: ProcessSpec,
   process: Process.Process,
   readers: Array<Fiber.Fiber<unknown>>,
-  { hear, report }: Pick<Life, "hear" | "report">
+  life: Life
 ): Effect.Effect<Running> =>
   Effect.gen(function* () {
     const outputs = (["stdout", "stderr"] as const).flatMap((name) => {
@@ -68,7 +68,7 @@ export const listen = (
       notifications = told
       const tell = Stream.runForEach(process.notifications, (notification) =>
         Effect.sync(() => {
-          hear(notification)
+          life.hear(notification)
           publish(told, notification)
         })
       )
@@ -79,7 +79,7 @@ export const listen = (
       process,
       notifications: notifications === undefined ? Stream.never : Stream.fromPubSub(notifications),
       lines: (of) => (lines === undefined ? Stream.never : linesOf(lines, of)),
-      report
+      report: (problem) => life.report(problem)
     }
   })
 

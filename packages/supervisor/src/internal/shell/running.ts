@@ -7,6 +7,7 @@ import type { Process } from "@nursery/process"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { ChildExit } from "../../ChildExit.ts"
 import { ChildRefused, type InvalidTree, ReloadFailed } from "../../SupervisorError.ts"
 import type { Refusal } from "../core/model.ts"
 import type { RunningTree } from "../running.ts"
@@ -28,7 +29,8 @@ const treeAt = (root: Tree, path: Path, asked: Path = path): Found<Tree> => {
   const entry = root.entry(name)
   if (entry === undefined) return refuse(asked, "unknown")
   if (entry.spec.kind === "process" || entry.spec.kind === "effect") return refuse(asked, "unsupported")
-  return entry.nested === undefined ? refuse(asked, "down") : treeAt(entry.nested, rest, asked)
+  const nested = entry.life?.nested
+  return nested === undefined ? refuse(asked, "down") : treeAt(nested, rest, asked)
 }
 
 interface Place {
@@ -50,28 +52,31 @@ const ask = (root: Tree, what: "start" | "stop" | "restart" | "remove", path: Pa
 const answered = (path: Path, request: (done: (refusal: Refusal | undefined) => void) => void): Found<void> =>
   Effect.callback((resume) => request((refusal) => resume(refusal === undefined ? Effect.void : refuse(path, refusal))))
 
+/** How a child ended that stays down, or that there is no such child any more; `undefined` while it may run. */
+const endOf = ({ entry, name, tree }: Place, path: Path): Found<ChildExit> | undefined => {
+  if (tree.entry(name) !== entry) return refuse(path, "unknown")
+  if (!tree.isResting(name)) return undefined
+  return entry.lastExit === undefined ? refuse(path, "down") : Effect.succeed(entry.lastExit)
+}
+
 export const runningOf = (root: Tree): RunningTree => ({
   await: root.awaitEnd,
   events: root.hub.events,
   snapshot: Effect.sync(() => root.snapshot),
   ask: (what, path) => ask(root, what, path),
   ended: (path) =>
-    Effect.flatMap(placeOf(root, path), ({ entry, tree, name }) =>
+    Effect.flatMap(placeOf(root, path), (place) =>
       Effect.callback((resume) => {
-        const look = (): boolean => {
-          if (!tree.isResting(name)) return false
-          const { lastExit } = entry
-          resume(lastExit === undefined ? refuse(path, "down") : Effect.succeed(lastExit))
-          return true
+        const { changes } = place.entry
+        const look = (): void => {
+          const end = endOf(place, path)
+          if (end === undefined) return
+          changes.remove(look)
+          resume(end)
         }
-        if (look()) return undefined
-        const listener = (): void => {
-          // Told amid the actions of the core: the state is the one after them.
-          if (tree.entry(name) !== entry) resume(refuse(path, "unknown"))
-          else look()
-        }
-        entry.listeners.add(listener)
-        return Effect.sync(() => entry.listeners.delete(listener))
+        changes.add(look)
+        look()
+        return Effect.sync(() => changes.remove(look))
       })
     ),
   replace: (path, command) =>
@@ -115,14 +120,15 @@ const added = (
 const reloadTimeout = Duration.seconds(90)
 
 const reload = (path: Path, entry: Entry): Effect.Effect<void, ChildRefused | ReloadFailed> => {
-  const { process, spec } = entry
+  const { context, life, spec } = entry
   if (spec.kind !== "process" || spec.reload === undefined) return refuse(path, "unsupported")
-  if (process === undefined || entry.isOver) return refuse(path, "down")
+  const process = life?.process
+  if (process === undefined) return refuse(path, "down")
   const failed = (cause: unknown) => Effect.fail(new ReloadFailed({ child: path.join("/"), cause }))
   if (spec.reload !== "notify") {
     // Its requirements are those of the tree, in whose context it runs.
     const effect = spec.reload(process) as Effect.Effect<unknown, unknown>
-    return effect.pipe(Effect.asVoid, Effect.provideContext(entry.context), Effect.catch(failed))
+    return effect.pipe(Effect.asVoid, Effect.provideContext(context), Effect.catch(failed))
   }
   const ended = Effect.andThen(process.exit, Effect.fail("it ended"))
   return Effect.raceFirst(acknowledged(entry, process), ended).pipe(
@@ -141,13 +147,13 @@ const acknowledged = (entry: Entry, process: Process.Process): Effect.Effect<voi
     const hearer = (fields: Process.Notification["fields"]): void => {
       if (fields["RELOADING"] === "1") reloading = true
       if (fields["READY"] !== "1" || !reloading) return
-      entry.hearers.delete(hearer)
+      entry.words.remove(hearer)
       resume(Effect.void)
     }
-    entry.hearers.add(hearer)
+    entry.words.add(hearer)
     const signal = Effect.runForkWith(entry.context)(process.signal("SIGHUP"))
     return Effect.sync(() => {
-      entry.hearers.delete(hearer)
+      entry.words.remove(hearer)
       signal.interruptUnsafe()
     })
   })

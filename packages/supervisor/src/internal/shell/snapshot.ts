@@ -9,18 +9,13 @@ import { statusOf } from "../core/draft.ts"
 import type { Child, State } from "../core/model.ts"
 import type { Entry } from "./entry.ts"
 
-export const snapshotOf = (
-  state: State,
-  path: ReadonlyArray<string>,
-  entryOf: (id: string) => Entry,
-  now: number
-): Snapshot => {
+export const snapshotOf = (state: State, path: ReadonlyArray<string>, entryOf: (id: string) => Entry): Snapshot => {
   const children = Array.from(HashMap.values(state.children)).sort((a, b) => a.position - b.position)
   return {
     name: path.at(-1) ?? "",
     path,
     state: stateOf(state),
-    children: children.map((child) => childOf(child, state, entryOf(child.plan.id), now))
+    children: children.map((child) => childOf(child, state, entryOf(child.plan.id)))
   }
 }
 
@@ -30,22 +25,23 @@ const stateOf = ({ allReady, end, finished }: State): Snapshot["state"] => {
   return allReady ? "ready" : "starting"
 }
 
-const childOf = (child: Child, state: State, entry: Entry, now: number): ChildSnapshot => {
+const childOf = (child: Child, state: State, entry: Entry): ChildSnapshot => {
   const status = statusOf(child)
+  const { life } = entry
   return {
     name: child.plan.id,
     kind: entry.spec.kind,
     status,
     incarnation: child.incarnation,
     restarts: entry.restarts,
-    pid: entry.isOver ? undefined : entry.process?.pid,
-    mainPid: entry.isOver ? undefined : entry.mainPid,
-    uptime: status === "ready" && entry.readyAt !== undefined ? now - entry.readyAt : undefined,
+    pid: life?.process?.pid,
+    mainPid: life?.isOver === false ? life.mainPid : undefined,
+    uptime: status === "ready" ? life?.uptime : undefined,
     lastExit: entry.lastExit,
-    problem: status === "starting" ? entry.problem : undefined,
-    says: entry.says,
+    problem: status === "starting" ? life?.problem : undefined,
+    says: life?.says,
     waitsFor: status === "waiting" ? waitsFor(child, state) : [],
-    tree: entry.nested?.snapshot
+    tree: life?.nested?.snapshot
   }
 }
 

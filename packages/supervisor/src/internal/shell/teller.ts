@@ -14,13 +14,13 @@ import { Metrics } from "./observe.ts"
 type AboutChild<E = SupervisorEvent> = E extends ChildEventBase ? Omit<E, keyof ChildEventBase> : never
 
 export class Teller {
-  readonly hub: Hub
   readonly metrics: Metrics
+  readonly #hub: Hub
   readonly #path: ReadonlyArray<string>
   readonly #clock: Clock.Clock
 
   constructor(path: ReadonlyArray<string>, hub: Hub, context: Context.Context<never>) {
-    this.hub = hub
+    this.#hub = hub
     this.metrics = new Metrics(path, context)
     this.#path = path
     this.#clock = Context.get(context, Clock.Clock)
@@ -38,11 +38,11 @@ export class Teller {
 
   child(entry: Entry, event: AboutChild, incarnation: number = entry.incarnation): void {
     const about = { path: this.#path, child: entry.spec.name, incarnation, time: this.time }
-    this.hub.publish({ ...event, ...about })
+    this.#hub.publish({ ...event, ...about })
   }
 
   tree(_tag: "TreeReady" | "TreeStopping" | "TreeEnded"): void {
-    this.hub.publish({ _tag, path: this.#path, time: this.time })
+    this.#hub.publish({ _tag, path: this.#path, time: this.time })
   }
 
   changed(entry: Entry, status: Status, incarnation: number): void {

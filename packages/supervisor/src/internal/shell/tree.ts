@@ -22,7 +22,8 @@ import type { Outcome } from "../running.ts"
 import type { ChildSpec, TreeSpec } from "../spec.ts"
 import { Entry } from "./entry.ts"
 import type { Hub } from "./hub.ts"
-import { type Life, live } from "./life.ts"
+import { Life } from "./life.ts"
+import { live } from "./live.ts"
 import { observed } from "./observe.ts"
 import { Culprit, outcomeOf } from "./outcome.ts"
 import { decide, decideNow, exitOf } from "./policy.ts"
@@ -41,8 +42,8 @@ export class Tree {
   readonly context: Context.Context<never>
   /** Every child that is to run was ready for the first time. */
   readonly allReady = Deferred.makeUnsafe<void>()
+  readonly tell: Teller
   readonly #end = Deferred.makeUnsafe<Outcome, GaveUp<string, unknown>>()
-  readonly #tell: Teller
   readonly #entries = new Map<string, Entry>()
   /** Those that are to be added, by the requests for it. */
   readonly #newcomers = new Map<number, Entry>()
@@ -61,14 +62,10 @@ export class Tree {
     this.path = path
     this.hub = hub
     this.context = context
-    this.#tell = new Teller(path, hub, context)
+    this.tell = new Teller(path, hub, context)
     const children = spec.kind === "supervisor" ? spec.children : []
     for (const child of children) this.#entries.set(child.name, new Entry(child, context))
     this.#state = initial(planOf(spec))
-  }
-
-  get state(): State {
-    return this.#state
   }
 
   entry(name: string): Entry | undefined {
@@ -81,7 +78,7 @@ export class Tree {
   }
 
   begin(): void {
-    for (const entry of this.#entries.values()) this.#tell.stands(entry, "waiting")
+    for (const entry of this.#entries.values()) this.tell.stands(entry, "waiting")
     this.dispatch({ _tag: "Begin" })
   }
 
@@ -96,7 +93,7 @@ export class Tree {
   }
 
   get snapshot(): Snapshot {
-    return snapshotOf(this.#state, this.path, (id) => this.#existing(id), this.#tell.now)
+    return snapshotOf(this.#state, this.path, (id) => this.#existing(id))
   }
 
   /** Whether a child stays down. */
@@ -162,7 +159,7 @@ export class Tree {
         this.#start(action.id, action.incarnation)
         break
       case "Stop":
-        this.#stop(action.id, action.incarnation)
+        this.#stop(action.id)
         break
       case "Decide":
         this.#decide(action.id, action.incarnation)
@@ -180,19 +177,19 @@ export class Tree {
         this.#changed(action.id, action.incarnation, action.status)
         break
       case "Added":
-        this.#tell.child(this.#existing(action.id), { _tag: "Added" })
-        this.#tell.stands(this.#existing(action.id), "waiting")
+        this.tell.child(this.#existing(action.id), { _tag: "Added" })
+        this.tell.stands(this.#existing(action.id), "waiting")
         break
       case "Removed":
         this.#removed(action.id)
         break
       case "AllReady":
-        this.#tell.tree("TreeReady")
+        this.tell.tree("TreeReady")
         Deferred.doneUnsafe(this.allReady, Effect.void)
         this.#whenReady?.()
         break
       case "Ending":
-        this.#tell.tree("TreeStopping")
+        this.tell.tree("TreeStopping")
         break
       case "Finished":
         this.#finish(action.end)
@@ -202,56 +199,25 @@ export class Tree {
 
   #start(id: string, incarnation: number): void {
     const entry = this.#existing(id)
-    const now = this.#tell.now
-    // What fails at once is started again at once, and would leave nobody else the time to do anything.
-    const isHasty = incarnation > 1 && now - entry.startedAt < hasty
-    entry.incarnation = incarnation
+    const before = entry.life
+    const life = new Life(this, entry, incarnation)
+    entry.life = life
     entry.attempts++
-    entry.startedAt = now
-    entry.readyAt = undefined
-    entry.process = undefined
-    entry.says = undefined
-    entry.mainPid = undefined
-    entry.problem = undefined
-    const isCurrent = (): boolean => entry.incarnation === incarnation && !entry.isOver
-    const life: Life = {
-      provided: this.providedTo(entry.spec),
-      command: entry.command,
-      spawned: (process) => {
-        if (!isCurrent()) return
-        entry.process = process
-        this.#tell.child(entry, { _tag: "Spawned", pid: process.pid })
-      },
-      ready: (value) => {
-        if (!isCurrent()) return
-        entry.provided = value
-        entry.readyAt = this.#tell.now
-        this.dispatch({ _tag: "Ready", id, incarnation })
-      },
-      report: (problem) => {
-        if (isCurrent()) entry.problem = problem
-      },
-      hear: (notification) => {
-        if (!isCurrent()) return
-        for (const said of entry.hear(notification)) this.#tell.child(entry, said)
-      },
-      nest: (spec) => this.#nest(entry, spec, life)
-    }
-    entry.isOver = false
-    entry.isStopping = false
-    const main = observed(live(entry.spec, life), [...this.path, id], incarnation)
+    // What fails at once is started again at once, and would leave nobody else the time to do anything.
+    const isHasty = before !== undefined && life.startedAt - before.startedAt < hasty
+    const main = observed(live(life, this.providedTo(entry.spec)), [...this.path, id], incarnation)
     const fiber = this.#fork(entry, isHasty ? Effect.andThen(Effect.yieldNow, main) : main)
-    entry.life = fiber
-    fiber.addObserver((exit) => this.#over(entry, incarnation, exit))
+    life.fiber = fiber
+    fiber.addObserver((exit) => this.#over(life, exit))
   }
 
   /** A tree in the place of a child. */
-  #nest(entry: Entry, spec: TreeSpec, life: Life): Effect.Effect<unknown, unknown, unknown> {
+  nest(life: Life, spec: TreeSpec): Effect.Effect<unknown, unknown, unknown> {
     return Effect.contextWith((context: Context.Context<never>) =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
           const tree = new Tree(spec, [...this.path, spec.name], this.hub, context)
-          entry.nested = tree
+          life.nested = tree
           tree.#whenReady = () => life.ready(undefined)
           tree.begin()
           return tree
@@ -263,56 +229,53 @@ export class Tree {
   }
 
   /** Nothing of this life is left. */
-  #over(entry: Entry, incarnation: number, exit: Exit.Exit<unknown, unknown>): void {
-    if (entry.incarnation !== incarnation || entry.isOver) return
-    entry.isOver = true
-    entry.life = undefined
-    entry.nested = undefined
-    const { name: id } = entry.spec
-    const expected = entry.isStopping
-    entry.isStopping = false
-    if (entry.readyAt !== undefined) this.#tell.metrics.wasReady(this.#tell.now - entry.readyAt)
-    const healthyAfter = entry.spec.restart.healthyAfter
-    const isRecovered =
-      healthyAfter !== undefined &&
-      entry.readyAt !== undefined &&
-      this.#tell.now - entry.readyAt >= Duration.toMillis(healthyAfter)
-    if (isRecovered) entry.recovered()
+  #over(life: Life, exit: Exit.Exit<unknown, unknown>): void {
+    if (life.isOver) return
+    life.end()
+    const { entry, incarnation, uptime } = life
+    const { name: id, restart } = entry.spec
+    if (uptime !== undefined) {
+      this.tell.metrics.wasReady(uptime)
+      const { healthyAfter } = restart
+      if (healthyAfter !== undefined && uptime >= Duration.toMillis(healthyAfter)) entry.recovered()
+    }
     const ended = exitOf(exit)
     const culprit = ended._tag === "Failed" && ended.error instanceof Culprit ? ended.error.gaveUp : undefined
+    const told = culprit?.exit ?? ended
     entry.culprit = culprit
-    entry.remember(culprit?.exit ?? ended, this.#tell.time)
-    if (entry.lastExit !== undefined) this.#tell.child(entry, { _tag: "Exited", exit: entry.lastExit, expected })
+    entry.remember(told, this.tell.time)
+    this.tell.child(entry, { _tag: "Exited", exit: told, expected: life.isStopping })
     const completed = culprit === undefined && ended._tag === "Completed"
     this.dispatch({ _tag: "Ended", id, incarnation, completed })
   }
 
-  #stop(id: string, incarnation: number): void {
-    const entry = this.#existing(id)
-    const { life, spec } = entry
-    entry.isStopping = true
-    life?.interruptUnsafe()
-    if (spec.kind !== "effect" || spec.stopTimeout === undefined || entry.isOver) return
+  #stop(id: string): void {
+    const { life, spec } = this.#existing(id)
+    if (life === undefined) return
+    const { entry, fiber } = life
+    life.isStopping = true
+    fiber?.interruptUnsafe()
+    if (spec.kind !== "effect" || spec.stopTimeout === undefined || life.isOver) return
     const abandon = Effect.sync(() => {
-      if (entry.incarnation !== incarnation || entry.isOver) return
-      this.#tell.child(entry, { _tag: "Abandoned" })
-      this.#over(entry, incarnation, Exit.interrupt())
+      if (life.isOver) return
+      this.tell.child(entry, { _tag: "Abandoned" })
+      this.#over(life, Exit.interrupt())
     })
     const timer = this.#fork(entry, Effect.delay(abandon, spec.stopTimeout))
-    life?.addObserver(() => timer.interruptUnsafe())
+    fiber?.addObserver(() => timer.interruptUnsafe())
   }
 
   #decide(id: string, incarnation: number): void {
     const entry = this.#existing(id)
     const exit = entry.lastExit ?? { _tag: "Completed", value: undefined }
-    const wasReady = entry.readyAt !== undefined
+    const wasReady = entry.life?.readyAt !== undefined
     const decided = (verdict: Verdict): void => {
       entry.pending = undefined
       if (verdict._tag === "Restart" || verdict._tag === "RestartGroup") {
         entry.restarts++
-        this.#tell.metrics.restarted()
+        this.tell.metrics.restarted()
       }
-      this.dispatch({ _tag: "Decided", id, incarnation, verdict, now: this.#tell.now })
+      this.dispatch({ _tag: "Decided", id, incarnation, verdict, now: this.tell.now })
     }
     const now = decideNow(entry, exit, wasReady)
     if (now !== undefined) {
@@ -327,7 +290,7 @@ export class Tree {
         decided(outcome.value)
       } else {
         // What a policy or a schedule fails with is what the child gives up with.
-        entry.remember(exitOf(outcome), this.#tell.time)
+        entry.remember(exitOf(outcome), this.tell.time)
         decided({ _tag: "GiveUp" })
       }
     })
@@ -335,7 +298,7 @@ export class Tree {
 
   #wait(id: string, incarnation: number, delay: number): void {
     const entry = this.#existing(id)
-    this.#tell.child(entry, { _tag: "BackingOff", delay, attempt: entry.attempts })
+    this.tell.child(entry, { _tag: "BackingOff", delay, attempt: entry.attempts })
     entry.pending = this.#fork(
       entry,
       Effect.delay(
@@ -358,25 +321,25 @@ export class Tree {
 
   #changed(id: string, incarnation: number, status: Status): void {
     const entry = this.#existing(id)
-    this.#tell.changed(entry, status, incarnation)
-    entry.tell()
+    this.tell.changed(entry, status, incarnation)
+    entry.changes.tell()
   }
 
   #removed(id: string): void {
     const entry = this.#existing(id)
-    this.#tell.child(entry, { _tag: "Removed" })
+    this.tell.child(entry, { _tag: "Removed" })
     this.#entries.delete(id)
-    entry.tell()
-    this.#tell.stands(entry, undefined)
+    entry.changes.tell()
+    this.tell.stands(entry, undefined)
   }
 
   #finish(end: End): void {
-    this.#tell.tree("TreeEnded")
+    this.tell.tree("TreeEnded")
     // The trees below it tell in the same place, and have ended before.
     if (this.path.length === 1) this.hub.end()
     for (const entry of this.#entries.values()) {
-      entry.tell()
-      this.#tell.stands(entry, undefined)
+      entry.changes.tell()
+      this.tell.stands(entry, undefined)
     }
     Deferred.doneUnsafe(
       this.#end,

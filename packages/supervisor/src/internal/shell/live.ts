@@ -1,0 +1,75 @@
+/**
+ * One life of a child: an Effect that runs from its start to its end, after which nothing of it is left. To stop a child is to
+ * interrupt this Effect; the scope in it does the rest.
+ *
+ * @internal
+ */
+import { Process } from "@nursery/process"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { ExitedBeforeReady, NotReady } from "../../ChildError.ts"
+import type { ChildSpec, EffectSpec, ProcessSpec, Provided } from "../spec.ts"
+import type { Life } from "./life.ts"
+import { listen, prepare, silent } from "./listen.ts"
+
+type AnyEffect<A = unknown> = Effect.Effect<A, unknown, unknown>
+
+/** `provided`: by its earlier siblings. */
+export const live = (life: Life, provided: Provided): AnyEffect => {
+  const { spec } = life.entry
+  const { afterStop, beforeStart } = spec.hooks
+  const own = ownLife(spec, life, provided)
+  const main = beforeStart === undefined ? own : Effect.andThen(beforeStart, own)
+  if (afterStop === undefined) return main
+  const after = Effect.catchCause(afterStop, (cause) =>
+    Effect.logWarning(`what "${spec.name}" does after its stop has failed`, cause)
+  )
+  return Effect.onExit(main, () => after)
+}
+
+const ownLife = (spec: ChildSpec, life: Life, provided: Provided): AnyEffect => {
+  switch (spec.kind) {
+    case "process":
+      return Effect.scoped(processLife(spec, life, provided))
+    case "effect":
+      return Effect.scoped(effectLife(spec, life, provided))
+    default:
+      return life.nest(spec)
+  }
+}
+
+const processLife = (spec: ProcessSpec, life: Life, provided: Provided): AnyEffect =>
+  Effect.gen(function* () {
+    const command = yield* prepare(life.command ?? (yield* spec.command(provided)), spec)
+    const readers: Array<Fiber.Fiber<unknown>> = []
+    // Before the process is in the scope, so after its end: what it says last is heard too.
+    yield* Effect.addFinalizer(() => Fiber.awaitAll(readers))
+    const handle = yield* Process.spawn(command)
+    // What a Stream given as input fails with comes by `success` alone.
+    const process = handle as Process.Process
+    life.spawned(process)
+    const running = yield* listen(spec, process, readers, life)
+    if (spec.ready === undefined) life.ready(undefined)
+    else life.ready(yield* Effect.raceFirst(spec.ready.check(running), endedTooEarly(spec, process)))
+    if (spec.liveness === undefined) return yield* handle.success
+    return yield* Effect.raceFirst(handle.success, spec.liveness.watch(running))
+  })
+
+const endedTooEarly = (spec: ProcessSpec, process: Process.Process): AnyEffect<never> =>
+  Effect.flatMap(process.exit, (exit) =>
+    Effect.fail(new NotReady({ child: spec.name, reason: new ExitedBeforeReady({ exit }) }))
+  )
+
+const effectLife = (spec: EffectSpec, life: Life, provided: Provided): AnyEffect => {
+  const effect = Effect.suspend(() => spec.effect(provided))
+  const { ready } = spec
+  if (ready === undefined) return Effect.tap(effect, (value) => Effect.sync(() => life.ready(value)))
+  return Effect.gen(function* () {
+    const fiber = yield* Effect.forkScoped(effect, { startImmediately: true })
+    const check = Effect.map(ready.check(silent(spec, life)), (value) => ({ value }))
+    const first = yield* Effect.raceFirst(check, Effect.as(Fiber.await(fiber), undefined))
+    // One that has ended was ready only if it says so: the end tells the rest.
+    if (first !== undefined) life.ready(first.value)
+    return yield* Fiber.join(fiber)
+  })
+}
