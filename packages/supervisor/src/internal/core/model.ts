@@ -6,6 +6,7 @@
 import type * as HashMap from "effect/HashMap"
 import type { Status } from "../../SupervisorEvent.ts"
 import type { ChildPlan, TreePlan } from "./plan.ts"
+import type { Window } from "./window.ts"
 
 /**
  * Where a child is. Something of it runs in the phases `starting`, `ready` and `stopping`, and in no other.
@@ -70,8 +71,8 @@ export interface State {
   readonly dependents: HashMap.HashMap<string, ReadonlyArray<string>>
   /** Members of a group restart that are not down yet. */
   readonly groups: ReadonlyMap<number, number>
-  /** The times of restarts that count, oldest first. */
-  readonly restarts: ReadonlyArray<number>
+  /** The times of restarts that count. */
+  readonly restarts: Window
   readonly begun: boolean
   /** Children that are to run and are not ready. */
   readonly unready: number

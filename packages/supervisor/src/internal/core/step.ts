@@ -12,6 +12,7 @@ import { Draft, isUp } from "./draft.ts"
 import type { Action, Child, GivenUp, Input, Refusal, Rest, State, Verdict } from "./model.ts"
 import type { ChildPlan, TreePlan } from "./plan.ts"
 import { settle } from "./settle.ts"
+import * as Window from "./window.ts"
 
 const newChild = (plan: ChildPlan, position: number): Child => ({
   plan,
@@ -46,7 +47,7 @@ export const initial = ({ children, ...plan }: TreePlan): State => {
     children: HashMap.fromIterable(children.map((child, index) => [child.id, newChild(child, index)])),
     dependents: HashMap.fromIterable(dependents),
     groups: new Map(),
-    restarts: [],
+    restarts: Window.empty,
     begun: false,
     unready: children.length,
     up: 0,
@@ -174,12 +175,9 @@ const endWith = (draft: Draft, id: string): void => {
 const countRestart = (draft: Draft, child: Child, now: number): boolean => {
   if (!child.plan.counted) return true
   const { restarts: limit, within } = draft.state.plan.intensity
-  // The oldest are first, so nothing is looked at but what is dropped. OTP: the end of the period belongs to it.
-  const { restarts } = draft.state
-  const recent = restarts.findIndex((time) => now <= time + within)
-  const counted = [...restarts.slice(recent === -1 ? restarts.length : recent), now]
-  draft.update({ restarts: counted })
-  return counted.length <= limit
+  const restarts = Window.add(draft.state.restarts, now, within)
+  draft.update({ restarts })
+  return restarts.count <= limit
 }
 
 type RestartVerdict = Extract<Verdict, { readonly delay: number }>
