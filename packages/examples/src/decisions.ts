@@ -8,7 +8,7 @@ import { Console, Data, Effect, Stream } from "effect"
 const worker = Child.process("worker", Command.make("sh", ["-c", "kill -KILL $$"]), {
   decide: (exit) =>
     Effect.gen(function* () {
-      if (exit._tag !== "Failed" || exit.error._tag !== "ExitError") return "restart"
+      if (exit._tag !== "Failed" || exit.error._tag !== "ExitError") return "default"
       yield* Console.log(`the worker ${ExitStatus.format(exit.error.status)}`)
       // Somebody, or the kernel for want of memory, has killed it: less at a time may do.
       const isKilled = ExitStatus.isSignaled(exit.error.status) && exit.error.status.signal === "SIGKILL"

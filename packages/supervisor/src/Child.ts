@@ -63,10 +63,11 @@ export interface Replace {
  * - `ignore`: it stays down, as one that failed and whose restart rule is `never`.
  * - `escalate`: it gives up, and its supervisor with it.
  * - {@link replace}: it is restarted with another command.
+ * - `default`: what would be done if nothing were decided: what the other policies of the child decide, or else its restart rule.
  *
  * @category models
  */
-export type Decision = "restart" | "restartGroup" | "pause" | "stop" | "escalate" | "ignore" | Replace
+export type Decision = "restart" | "restartGroup" | "pause" | "stop" | "escalate" | "ignore" | "default" | Replace
 
 /**
  * What can be decided about a child that ends with an `A`: only a process has a command.
@@ -289,8 +290,8 @@ export const effect = <
  *
  * **Details**
  *
- * Of several policies each decides about what those before it have left: ends that they say nothing about, and failures of their own,
- * which take the place of that of the child. What the last one fails with is what the child gives up with. The option `decide` is
+ * Of several policies each decides about what those before it have left: ends that they answer with `default`, and failures of their
+ * own, which take the place of that of the child. What the last one fails with is what the child gives up with. The option `decide` is
  * the first policy.
  *
  * **Example** (Asking a human)
@@ -304,7 +305,7 @@ export const effect = <
  *
  * const payments = Child.process("payments", Command.make("payments")).pipe(
  *   Child.decide((exit) => {
- *     if (exit._tag !== "Failed" || exit.error._tag !== "ExitError") return Effect.succeed("restart")
+ *     if (exit._tag !== "Failed" || exit.error._tag !== "ExitError") return Effect.succeed("default")
  *     const answer = askOnCall(exit.error.message)
  *     return Effect.map(answer, (answer) => (answer === "again" ? "restart" : "pause"))
  *   })
@@ -321,7 +322,7 @@ export const decide =
     new internal.ChildValue(self.name, internal.withDecide(internal.specOf(self), f))
 
 /** What brings a failure back, because the child may give up with it after all. */
-type Returning = "restart" | "restartGroup" | "escalate" | Replace
+type Returning = "restart" | "restartGroup" | "escalate" | "default" | Replace
 
 /**
  * Decides what is done when the child has failed with this tag; all else is left to other policies and the restart rule.
@@ -329,7 +330,8 @@ type Returning = "restart" | "restartGroup" | "escalate" | Replace
  * **Details**
  *
  * The failure disappears from the type of the child where the decisions are such that the child cannot give up with it: `pause`, `stop` and
- * `ignore`, or a failure of another type. After `restart` it may come once too often, and `escalate` gives up with it.
+ * `ignore`, or a failure of another type. After `restart` it may come once too often, `escalate` gives up with it, and so may what
+ * `default` leaves it to.
  *
  * **Example** (A failure that is no reason to end everything)
  *

@@ -264,6 +264,8 @@ describe("policies by pipe", () => {
   it("do not take away what the child may give up with all the same", () => {
     const restarted = child.pipe(Child.catchTag("A", () => Effect.succeed("restart")))
     expectTypeOf<Child.Error<typeof restarted>>().toEqualTypeOf<A | B>()
+    const left = child.pipe(Child.catchTag("A", () => Effect.succeed(Math.random() > 0.5 ? "default" : "ignore")))
+    expectTypeOf<Child.Error<typeof left>>().toEqualTypeOf<A | B>()
     const escalated = child.pipe(Child.catchTag("A", () => Effect.succeed(Math.random() > 0.5 ? "escalate" : "ignore")))
     expectTypeOf<Child.Error<typeof escalated>>().toEqualTypeOf<A | B>()
   })

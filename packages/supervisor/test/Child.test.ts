@@ -136,6 +136,16 @@ describe("decide", () => {
     expect(decide(child, completed)).toEqual(Exit.succeed({ _tag: "replace", command: other }))
   })
 
+  it("leaves to those after it what it has no decision for", () => {
+    const child = Child.effect("x", failsWithEither).pipe(
+      Child.decide((exit) => Effect.succeed(exit._tag === "Failed" ? "default" : "stop")),
+      Child.catchTag("A", () => Effect.succeed("pause"))
+    )
+    expect(decide(child, failed(new A({ n: 1 })))).toEqual(tagged("pause"))
+    expect(decide(child, failed(new B()))).toEqual(Exit.succeed(undefined))
+    expect(decide(child, completed)).toEqual(tagged("stop"))
+  })
+
   it("is not asked where one before has decided", () => {
     const child = Child.effect("x", failsWithEither).pipe(
       Child.decide(() => Effect.succeed("stop")),

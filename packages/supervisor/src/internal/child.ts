@@ -14,7 +14,7 @@ import type { Dependency } from "./core/plan.ts"
 import type { ChildSpec, Decision, Policy, ProcessSpec, Provided, ReadySpec, RestartSpec } from "./spec.ts"
 
 /** What the public functions take for a decision. */
-type DecisionInput = Exclude<Decision["_tag"], "replace"> | Extract<Decision, { readonly _tag: "replace" }>
+type DecisionInput = Exclude<Decision["_tag"], "replace"> | "default" | Extract<Decision, { readonly _tag: "replace" }>
 
 export const id: TypeId = "~@nursery/supervisor/Child"
 
@@ -63,7 +63,10 @@ export const restartOf = <I, E, R>(restart: Restart<I, E, R> | undefined, rule: 
 
 type Decide<I, E, R> = (input: I) => Effect.Effect<DecisionInput, E, R>
 
-const toDecision = (decision: DecisionInput): Decision => (typeof decision === "string" ? { _tag: decision } : decision)
+const toDecision = (decision: DecisionInput): Decision | undefined => {
+  if (decision === "default") return undefined
+  return typeof decision === "string" ? { _tag: decision } : decision
+}
 
 const toPolicy = <I, E, R>(decide: Decide<I, E, R>): Policy => {
   const erased = erase(decide)

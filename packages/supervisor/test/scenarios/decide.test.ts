@@ -1,6 +1,6 @@
 /** What is done about a child that has ended, when its own code decides. */
 import { describe, expect, it } from "@effect/vitest"
-import { Nursery } from "@nursery/process"
+import { Command, Nursery } from "@nursery/process"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -108,6 +108,40 @@ describe("the decision", () => {
       })
     )
   }
+
+  it.effect('"default" leaves an end to the restart rule: to each the one that it would have without a decision', () =>
+    Effect.gen(function* () {
+      const troupe = new Troupe()
+      const [a, b, c] = [troupe.actor("a"), troupe.actor("b"), troupe.actor("c")] as const
+      const options = { ...steady, decide: () => Effect.succeed("default" as const) }
+      const tree = Supervisor.make("app", [
+        Child.effect("a", a.play, options),
+        Child.effect("b", b.play, { ...options, restart: Restart.never() }),
+        Child.effect("c", c.play, { ...options, restart: Restart.always({ schedule: Schedule.spaced("1 minute") }) })
+      ])
+      const running = yield* Supervisor.start(tree)
+      yield* a.fails
+      yield* stands(running, "a", "ready", 2)
+      yield* a.ends("as it should")
+      yield* stands(running, "a", "completed")
+      yield* b.fails
+      yield* stands(running, "b", "failed")
+      yield* c.ends("as it should")
+      yield* stands(running, "c", "backing-off")
+      yield* TestClock.adjust("1 minute")
+      yield* stands(running, "c", "ready", 2)
+    })
+  )
+
+  it.live('"default" does not try again what will not go away', () =>
+    Effect.gen(function* () {
+      const child = Child.process("a", Command.make("/no/such/program"), { decide: () => Effect.succeed("default") })
+      expect(yield* Effect.flip(Supervisor.run(Supervisor.make("app", [child])))).toMatchObject({
+        attempts: 1,
+        exit: { error: { _tag: "SpawnError", reason: { _tag: "ProgramNotFound" } } }
+      })
+    }).pipe(Effect.provide(Nursery.layer))
+  )
 
   it.effect('"escalate" makes the tree give up', () =>
     Effect.gen(function* () {
