@@ -1,7 +1,7 @@
 /**
  * Trees that run: how they stand, what happens in them, and what can be asked of their children.
  *
- * `Supervisor.start` gives a {@link Running}. A request is done when what was asked for is so, and is refused as a `ChildRefused` when
+ * `Supervisor.start` and `Supervisor.launch` give a {@link Running}. A request is done when what was asked for is so, and is refused as a `ChildRefused` when
  * it cannot be. Requests may be made at any time and by many at once: twenty that ask for a restart at the same time get one.
  */
 import type { Command } from "@nursery/process"
@@ -125,6 +125,11 @@ export type RunningDynamicOf<C> =
  * @category models
  */
 export interface Running<C extends ReadonlyArray<Child.Any>> extends RunningChildren<C> {
+  /**
+   * Waits until all children have been ready, or have completed; fails when the tree gives up before. Done too when it has ended before
+   * without giving up: `await` tells how.
+   */
+  readonly ready: Effect.Effect<void, GaveUpOf<C[number]>>
   /** Waits for the end of the tree: nothing of it is left then. */
   readonly await: Effect.Effect<Outcome<C[number]>, GaveUpOf<C[number]>>
   /** What has happened lately, then what happens; ends with the tree. */

@@ -345,6 +345,49 @@ export const start = <C extends ReadonlyArray<Child.Any>>(
   handles.start<C>(self)
 
 /**
+ * Starts a tree, and returns at once: for those who look on while it starts, by its events and snapshots, or do something else. The
+ * tree ends with the scope.
+ *
+ * **Details**
+ *
+ * `ready` of the answer waits until all children are ready, and fails with the `GaveUp` when the tree gives up before: `start` is
+ * `launch` and that. The events of the start are among those that a new listener gets, 256 at most.
+ *
+ * **Gotchas**
+ *
+ * A tree that gives up ends nothing else. Who asks neither `ready` nor `await` is not told.
+ *
+ * **Example** (What a start waits for)
+ *
+ * ```ts
+ * import { Child, Ready, Supervisor } from "@nursery/supervisor"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const cache = Child.effect("cache", Effect.never, { ready: Ready.effect(Effect.sleep("20 millis")) })
+ * const server = Child.effect("server", Effect.never, { after: [cache], ready: Ready.immediate })
+ *
+ * const program = Effect.gen(function*() {
+ *   const running = yield* Supervisor.launch(Supervisor.make("app", [cache, server]))
+ *   const started = running.events.pipe(
+ *     Stream.takeUntil((event) => event._tag === "TreeReady"),
+ *     Stream.filter((event) => event._tag === "Changed"),
+ *     Stream.map(({ child, status }) => `${child} ${status}`)
+ *   )
+ *   return yield* Stream.runCollect(started)
+ * }).pipe(Effect.scoped)
+ *
+ * assert.deepEqual(await Effect.runPromise(program), ["cache starting", "cache ready", "server starting", "server ready"])
+ * ```
+ *
+ * @category running
+ */
+export const launch = <C extends ReadonlyArray<Child.Any>>(
+  self: AnySupervisor<C>
+): Effect.Effect<Running<C>, InvalidTree, Child.Services<C[number]> | Scope.Scope> => handles.launch<C>(self)
+
+/**
  * A tree as a layer: there when all of it is ready, and ended with the layer. When the tree ends first, the fiber that built the layer is
  * interrupted, and with it all that runs with the layer; `onEnd: "ignore"` leaves it alone.
  *

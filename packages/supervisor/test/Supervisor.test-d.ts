@@ -379,6 +379,17 @@ describe("the children of a tree that runs", () => {
       >()
     }))
 
+  it("may be looked at before they are ready", () =>
+    Effect.gen(function* () {
+      const launch = Supervisor.launch(tree)
+      expectTypeOf<Effect.Error<typeof launch>>().toEqualTypeOf<InvalidTree>()
+      expectTypeOf<Effect.Services<typeof launch>>().toEqualTypeOf<Dep | Pager | Nursery.Nursery | Scope.Scope>()
+      const running = yield* launch
+      expectTypeOf(running).toEqualTypeOf<Effect.Success<ReturnType<typeof start>>>()
+      expectTypeOf<Effect.Error<typeof running.ready>>().toEqualTypeOf<Effect.Error<typeof running.await>>()
+      const start = () => Supervisor.start(tree)
+    }))
+
   it("become more", () =>
     Effect.gen(function* () {
       const running = yield* Supervisor.start(web)

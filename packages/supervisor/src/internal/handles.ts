@@ -14,7 +14,7 @@ import type { GaveUpOf, Outcome } from "../Supervisor.ts"
 import { InvalidTree } from "../SupervisorError.ts"
 import { specOf } from "./child.ts"
 import type { RunningTree } from "./running.ts"
-import { runTree, startTree } from "./shell/run.ts"
+import { launchTree, runTree, startTree } from "./shell/run.ts"
 import type { TreeSpec } from "./spec.ts"
 import { showPath } from "./text.ts"
 import { validateTree } from "./validate.ts"
@@ -49,6 +49,7 @@ const dynamicAt = (tree: RunningTree, path: Path): object => ({
 
 const runningOf = (tree: RunningTree): object => {
   const running: object = {
+    ready: tree.ready,
     await: tree.await,
     events: tree.events,
     snapshot: tree.snapshot,
@@ -86,6 +87,15 @@ export const start = <C extends ReadonlyArray<Child.Any>>(
   Effect.map(valid(root, startTree), runningOf) as Effect.Effect<
     Running<C>,
     Failure<C>,
+    Child.Services<C[number]> | Scope.Scope
+  >
+
+export const launch = <C extends ReadonlyArray<Child.Any>>(
+  root: Child.Any
+): Effect.Effect<Running<C>, InvalidTree, Child.Services<C[number]> | Scope.Scope> =>
+  Effect.map(valid(root, launchTree), runningOf) as Effect.Effect<
+    Running<C>,
+    InvalidTree,
     Child.Services<C[number]> | Scope.Scope
   >
 

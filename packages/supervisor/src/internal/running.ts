@@ -20,6 +20,8 @@ export type Outcome =
 type Path = ReadonlyArray<string>
 
 export interface RunningTree {
+  /** Waits until all of it has been ready, or it has ended as it should. */
+  readonly ready: Effect.Effect<void, GaveUp<string, unknown>>
   readonly await: Effect.Effect<Outcome, GaveUp<string, unknown>>
   /** The last events, then those to come; ends with the tree. */
   readonly events: Stream.Stream<SupervisorEvent>

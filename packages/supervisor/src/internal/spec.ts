@@ -55,8 +55,11 @@ export interface Running {
    * the start on, any later one from then on. It does not end before the process.
    */
   readonly notifications: Stream.Stream<Process.Notification>
-  /** Lines of the output that is wanted: each subscriber that comes before the child is ready gets those from the start on. */
-  readonly lines: (of: "stdout" | "stderr" | "both") => Stream.Stream<string>
+  /**
+   * What `find` makes of the first line of the wanted output of which it makes something: from the start on, as far as the last
+   * 256 KiB go back when it is asked for, and from then on each line.
+   */
+  readonly findLine: <A>(of: "stdout" | "stderr" | "both", find: (line: string) => A | undefined) => Effect.Effect<A>
   /** Told why it is not ready yet, each time that a probe has failed. With a reason: the child fails with it when its time is up. */
   readonly report: (problem: string, reason?: ReadyStranger) => void
 }

@@ -10,6 +10,7 @@ import { layer, type Vitest } from "@effect/vitest"
 import { Command, Nursery, Process, type SpawnError, type Stdio } from "@nursery/process"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
@@ -138,8 +139,14 @@ export const observe = (
       child: "server",
       process,
       notifications,
-      lines: (of) =>
-        of === "both" ? Stream.merge(linesOf(process, "stdout"), linesOf(process, "stderr")) : linesOf(process, of),
+      findLine: (of, find) => {
+        const lines =
+          of === "both" ? Stream.merge(linesOf(process, "stdout"), linesOf(process, "stderr")) : linesOf(process, of)
+        const found = Stream.filter(Stream.map(lines, find), Predicate.isNotUndefined)
+        return Effect.flatMap(Stream.runHead(found), (first) =>
+          Option.isSome(first) ? Effect.succeed(first.value) : Effect.never
+        )
+      },
       report: (problem) => {
         problems.push(problem)
         for (const { done, times } of waiting) {

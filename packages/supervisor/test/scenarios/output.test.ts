@@ -1,4 +1,6 @@
 /** What children write goes to the logs of their tree, with their paths, and never blocks them. */
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { describe, expect, it } from "@effect/vitest"
 import { Command, Nursery } from "@nursery/process"
 import * as Effect from "effect/Effect"
@@ -37,6 +39,16 @@ const piped = <C extends Command.Plain>(command: C) => command.pipe(Command.stdo
 const once = { significant: true, restart: Restart.onFailure() } as const
 
 const MEGABYTES_10 = 10 * 1024 * 1024
+const MEGABYTES_200 = 200 * 1024 * 1024
+
+/** Bytes that are in use when what nobody needs is collected. */
+const collected = (): number => {
+  setFlagsFromString("--expose-gc")
+  const collect: () => void = runInNewContext("gc")
+  collect()
+  const { external, heapUsed } = process.memoryUsage()
+  return heapUsed + external
+}
 
 describe("a child whose output is piped", () => {
   it.live("has its lines in the logs, with its path and the stream", () =>
@@ -93,6 +105,26 @@ describe("a child whose output is piped", () => {
       expect(logs.reduce((sum, { text }) => sum + text.length, 0)).toBe(MEGABYTES_10)
       expect(stage.left()).toEqual([])
     }).pipe(Effect.provide(Nursery.layer))
+  )
+
+  it.live(
+    "writes 200 megabytes before it is ready, of which little is kept, and is heard when it is",
+    () =>
+      Effect.gen(function* () {
+        const stage = yield* Stage.make
+        const floods = `hold say up term flood ${MEGABYTES_200} say flooded term write \nlistening\n sleep`
+        const child = Child.process("a", stage.play(floods), { ready: Ready.log(/^listening$/, { stream: "stdout" }) })
+        // What is logged is not kept, either.
+        const running = yield* Effect.provide(Supervisor.launch(Supervisor.make("app", [child])), Logger.layer([]))
+        const [pid = 0] = yield* stage.hears("up")
+        const before = collected()
+        process.kill(pid, "SIGTERM")
+        yield* stage.hears("flooded")
+        expect(collected() - before).toBeLessThan(8 * 1024 * 1024)
+        process.kill(pid, "SIGTERM")
+        yield* running.ready
+      }).pipe(Effect.scoped, Effect.provide(Nursery.layer)),
+    120_000
   )
 
   it.live("is heard while it ends, too", () =>

@@ -45,7 +45,7 @@ export const logged = (
 ): Effect.Effect<RegExpExecArray> => {
   // A pattern with the flag g or y remembers where it matched last: this one is ours alone.
   const own = new RegExp(pattern)
-  return first(running.lines(of), (line) => own.exec(line) ?? undefined)
+  return running.findLine(of, (line) => own.exec(line) ?? undefined)
 }
 
 const newline = 10

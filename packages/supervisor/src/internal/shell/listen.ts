@@ -12,16 +12,10 @@ import * as Stream from "effect/Stream"
 import * as Ready from "../ready/prepare.ts"
 import type { EffectSpec, ProcessSpec, Running } from "../spec.ts"
 import type { Life } from "./life.ts"
+import { Lines, type Output } from "./lines.ts"
 import { publish } from "./sliding.ts"
 
-type Name = "stdout" | "stderr"
-
-interface Line {
-  readonly of: Name
-  readonly text: string
-}
-
-/** How much of what was said before a check listens is kept for it. */
+/** How many messages are kept for a check: those from before it listens, and those that it has not looked at yet. */
 const replay = 1024
 const capacity = 4096
 
@@ -38,9 +32,16 @@ export const silent = (spec: EffectSpec, life: Life): Running => ({
   child: spec.name,
   process: undefined,
   notifications: Stream.never,
-  lines: () => Stream.never,
+  findLine: () => Effect.never,
   report: (problem) => life.report(problem)
 })
+
+/** What there is to listen to of a process. */
+export interface Listened {
+  readonly running: Running
+  /** It is ready: nobody will ask any more for what it wrote before. */
+  readonly isReady: () => void
+}
 
 /** `readers` gets the fibers that read the output and the messages: they end with them. */
 export const listen = (
@@ -48,19 +49,14 @@ export const listen = (
   process: Process.Process,
   readers: Array<Fiber.Fiber<unknown>>,
   life: Life
-): Effect.Effect<Running> =>
+): Effect.Effect<Listened> =>
   Effect.gen(function* () {
-    const outputs = (["stdout", "stderr"] as const).flatMap((name) => {
-      const stream = outputOf(process, name)
-      return stream === undefined ? [] : [{ name, stream }]
-    })
-    let lines: PubSub.PubSub<Line> | undefined
-    if (outputs.length > 0) {
-      const told = yield* PubSub.sliding<Line>({ capacity, replay })
-      lines = told
-      for (const { name, stream } of outputs) {
-        readers.push(yield* Effect.forkDetach(drain(name, stream, told), { startImmediately: true }))
-      }
+    const isWanted = spec.ready !== undefined && (spec.ready.wants.stdout || spec.ready.wants.stderr)
+    const lines = isWanted ? new Lines() : undefined
+    for (const of of ["stdout", "stderr"] as const) {
+      const stream = outputOf(process, of)
+      if (stream === undefined) continue
+      readers.push(yield* Effect.forkDetach(drain(of, stream, lines), { startImmediately: true }))
     }
     let notifications: PubSub.PubSub<Process.Notification> | undefined
     if (process.command.notify) {
@@ -74,28 +70,23 @@ export const listen = (
       )
       readers.push(yield* Effect.forkDetach(tell, { startImmediately: true }))
     }
-    return {
+    const running: Running = {
       child: spec.name,
       process,
       notifications: notifications === undefined ? Stream.never : Stream.fromPubSub(notifications),
-      lines: (of) => (lines === undefined ? Stream.never : linesOf(lines, of)),
+      findLine: (of, find) => (lines === undefined ? Effect.never : lines.first(of, find)),
       report: (problem) => life.report(problem)
     }
+    return { running, isReady: () => lines?.forget() }
   })
 
-const linesOf = (lines: PubSub.PubSub<Line>, of: Name | "both"): Stream.Stream<string> =>
-  Stream.fromPubSub(lines).pipe(
-    Stream.filter((line) => of === "both" || line.of === of),
-    Stream.map(({ text }) => text)
-  )
-
 /** Its type is not known here; where the command says `pipe` there is one. */
-const outputOf = (process: Process.Process, name: Name): Stream.Stream<Uint8Array, unknown> | undefined => {
+const outputOf = (process: Process.Process, name: Output): Stream.Stream<Uint8Array, unknown> | undefined => {
   const stream: unknown = Reflect.get(process, name)
   return Stream.isStream(stream) ? (stream as Stream.Stream<Uint8Array, unknown>) : undefined
 }
 
-/** A line that goes on for longer comes in pieces: a process that never ends one must not fill the memory. */
+/** A line that goes on for longer comes in pieces: a process that never ends one must not fill the memory. UTF-16 units. */
 const longestLine = 64 * 1024
 
 /** Takes text, and returns the lines that it completes; called without any, what is left. */
@@ -111,16 +102,16 @@ const splitter = (): ((text?: string) => ReadonlyArray<string>) => {
 }
 
 const drain = (
-  of: Name,
+  of: Output,
   stream: Stream.Stream<Uint8Array, unknown>,
-  told: PubSub.PubSub<Line>
+  heard: Lines | undefined
 ): Effect.Effect<void> => {
   const split = splitter()
   const tell = (lines: ReadonlyArray<string>) =>
     Effect.forEach(
       lines,
       (text) => {
-        publish(told, { of, text })
+        heard?.say(of, text)
         return Effect.logInfo(text)
       },
       { discard: true }

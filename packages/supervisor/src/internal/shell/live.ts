@@ -48,9 +48,10 @@ const processLife = (spec: ProcessSpec, life: Life, provided: Provided): AnyEffe
     // What a Stream given as input fails with comes by `success` alone.
     const process = handle as Process.Process
     life.spawned(process)
-    const running = yield* listen(spec, process, readers, life)
+    const { isReady, running } = yield* listen(spec, process, readers, life)
     if (spec.ready === undefined) life.ready(undefined)
     else life.ready(yield* Effect.raceFirst(spec.ready.check(running), endedTooEarly(spec, process)))
+    isReady()
     if (spec.liveness === undefined) return yield* handle.success
     return yield* Effect.raceFirst(handle.success, spec.liveness.watch(running))
   })

@@ -29,6 +29,10 @@ const begun = (spec: TreeSpec): Effect.Effect<Tree, never, Scope.Scope> =>
 export const runTree = (spec: TreeSpec): Effect.Effect<Outcome, GaveUp<string, unknown>, unknown> =>
   Effect.scoped(Effect.flatMap(begun(spec), (tree) => tree.awaitEnd))
 
+/** Returns when it has begun. */
+export const launchTree = (spec: TreeSpec): Effect.Effect<RunningTree, never, unknown> =>
+  Effect.map(begun(spec), runningOf)
+
 /** Returns when all of it is ready; fails when it gives up before. */
 export const startTree = (spec: TreeSpec): Effect.Effect<RunningTree, GaveUp<string, unknown>, unknown> =>
-  Effect.flatMap(begun(spec), (tree) => Effect.as(tree.started, runningOf(tree)))
+  Effect.tap(launchTree(spec), ({ ready }) => ready)

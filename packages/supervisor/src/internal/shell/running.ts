@@ -60,6 +60,7 @@ const endOf = ({ entry, name, tree }: Place, path: Path): Found<ChildExit> | und
 }
 
 export const runningOf = (root: Tree): RunningTree => ({
+  ready: root.started,
   await: root.awaitEnd,
   events: root.hub.events,
   snapshot: Effect.sync(() => root.snapshot),
