@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "object_check.h"
 #include "setup.h"
 
 #define TARGET_MAX (1 << 20)
@@ -48,7 +49,7 @@ static const char *check_fds(const struct spawn_request *spawn) {
     if (fd.kind == FD_FILE) {
       if (fd.value > FILE_APPEND || fd.extra != files++) return "a file descriptor is malformed";
     }
-    if (fd.kind == FD_OBJECT && fd.extra > 1) return "an object has no such end";
+    if (fd.kind == FD_OBJECT && fd.extra > (END_GIVEN | END_SECOND)) return "an object has no such end";
     for (uint32_t j = 0; j < i; j++) {
       if (spawn_request_fd(spawn, j).target == fd.target) return "a descriptor number is given twice";
     }
@@ -93,6 +94,23 @@ static const char *decode_environment(struct reader *reader, struct request *req
   return NULL;
 }
 
+static const char *decode_drop(struct reader *reader, struct request *request) {
+  size_t size = (size_t)(reader->end - reader->at);
+  request->drop.whole = size == 0;
+  if (size == 0) return NULL;
+  if (size != sizeof request->drop.end || !take(reader, &request->drop.end, size)) return "a drop has the wrong size";
+  return request->drop.end <= END_SECOND ? NULL : "an object has no such end";
+}
+
+static const char *decode_object(struct reader *reader, struct request *request) {
+  struct object_request head;
+  if (!take(reader, &head, sizeof head)) return "a request for an object is cut off";
+  request->object.kind = head.kind;
+  request->object.body = reader->at;
+  request->object.size = (size_t)(reader->end - reader->at);
+  return object_check(head.kind, request->object.body, request->object.size);
+}
+
 static const char *decode_payload(struct reader *reader, struct request *request) {
   size_t size = (size_t)(reader->end - reader->at);
   switch (request->type) {
@@ -116,8 +134,12 @@ static const char *decode_payload(struct reader *reader, struct request *request
       return size == sizeof request->pipe_size && take(reader, &request->pipe_size, size) ? NULL : "a pipe has the wrong size";
     case REQUEST_ENVIRONMENT:
       return decode_environment(reader, request);
-    case REQUEST_CANCEL:
     case REQUEST_DROP:
+      return decode_drop(reader, request);
+    case REQUEST_OBJECT:
+      return decode_object(reader, request);
+    case REQUEST_SEAL:
+    case REQUEST_CANCEL:
     case REQUEST_RELEASE:
     case REQUEST_RETAIN:
     case REQUEST_LISTEN:

@@ -38,6 +38,15 @@ struct request {
     } close;
     uint32_t pipe_size;
     struct {
+      bool whole;
+      uint32_t end; /* else */
+    } drop;
+    struct {
+      uint32_t kind;
+      const char *body; /* what follows the kind, unaligned; see object_check.h */
+      size_t size;
+    } object;
+    struct {
       const char *strings;
       uint32_t count, size;
     } environment;

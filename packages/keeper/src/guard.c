@@ -18,6 +18,7 @@
 
 #include "keeper.h"
 #include "ledger.h"
+#include "paths.h"
 #include "system.h"
 #include "walk.h"
 
@@ -150,5 +151,6 @@ int main(void) {
   guard.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   wait_for_keeper(&guard);
   end_everything(&guard);
+  paths_remove();
   return 0;
 }

@@ -19,6 +19,7 @@
 
 #include "ledger.h"
 #include "notify.h"
+#include "paths.h"
 #include "system.h"
 
 /* How often reapers are looked after while the last of them end. */
@@ -66,6 +67,7 @@ const struct lent_fd *lent_to(const struct process *process) { return process->m
 
 void process_remove(struct process *process) {
   pending_forget(process->id);
+  gifts_settle(process->id, false);
   notify_close(process);
   set_deadline(process, 0);
   for (uint32_t i = 0; i < process->lent_count; i++) close(lent_to(process)[i].descriptor);
@@ -192,7 +194,7 @@ static void dispatch(const struct epoll_event *event) {
   } else if (descriptor == keeper->notify_poll) {
     notify_ready();
   } else {
-    objects_ready(descriptor);
+    guests_ready(descriptor);
   }
 }
 
@@ -209,6 +211,8 @@ static void finish(int64_t now) {
   }
   pool_reap();
   if (!pool_has_reapers()) {
+    /* The guard does so too; but it may be gone. */
+    paths_remove();
     /* A guard that somebody has stopped leaves with us. */
     if (getppid() == keeper->guard) kill(keeper->guard, SIGCONT);
     _exit(0);

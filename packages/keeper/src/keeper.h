@@ -6,7 +6,8 @@
  *   spawn.c     from a request to a job for a reaper
  *   pool.c      reapers: forking, events, death
  *   stop.c      stop policies and deadlines
- *   objects.c   pipes and sockets that are held for the owner
+ *   objects.c   what is held for the owner
+ *   guests.c    sockets that the owner connects to
  *   notify.c    messages of children, sd_notify(3)
  */
 #ifndef NURSERY_KEEPER_H
@@ -131,6 +132,7 @@ struct keeper {
   struct memory objects;
   uint32_t object_count, free_object;
   struct map object_by_id;
+  struct queue gifts; /* ends of objects that are a child's once it has started */
   int listener; /* -1: none */
   char secret[SECRET_SIZE], listener_name[108];
   uint32_t listener_name_size;
@@ -181,6 +183,8 @@ void refuse(uint32_t id, int error, const char *problem);
 /* As it is now; read once for all spawns that came together. */
 const struct owner_state *owner_state(void);
 void owner_state_forget(void);
+/* Whether what the keeper does is what the owner may do: it has not changed its user since. */
+bool acts_for_owner(void);
 
 /* requests.c */
 void handle_request(const struct request *request);
@@ -233,10 +237,21 @@ int send_command(const struct process *process, enum command_kind kind, uint8_t 
 void report_unkillable(struct process *process);
 
 /* objects.c */
+void object_make(const struct request *request);
 void object_new_pipe(uint32_t id, uint32_t size);
+/* A socket becomes the object of this number; false when it cannot. */
+bool object_adopt(uint32_t id, int socket);
+/* A copy, -1 with errno in `error`. */
 int object_end(uint32_t id, uint32_t end, int *error);
 void object_drop(uint32_t id);
-void objects_listen(uint32_t request);
-bool objects_ready(int descriptor);
+void object_drop_end(uint32_t id, uint32_t end);
+void object_seal(uint32_t id);
+/* The spawn of a process gives an end away, which is settled when it has started or failed. False without memory. */
+bool gift_promise(uint32_t process, uint32_t object, uint32_t end);
+void gifts_settle(uint32_t process, bool started);
+
+/* guests.c */
+void guests_listen(uint32_t request);
+bool guests_ready(int descriptor);
 
 #endif

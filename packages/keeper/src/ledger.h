@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "paths.h"
+
 #define SLOTS 32768
 
 struct slot {
@@ -24,6 +26,7 @@ struct ledger {
   _Atomic uint32_t used;              /* no slot from here on was ever used */
   _Atomic uint32_t owner_death_grace; /* milliseconds, as the owner's HELLO said */
   struct slot slots[SLOTS];
+  struct bound_path paths[BOUND_PATHS]; /* the keeper's; see paths.h */
 };
 
 extern struct ledger *ledger;

@@ -1,27 +1,42 @@
 /*
- * What is held for the owner between spawns: pipes that join two children, and sockets by which the owner talks to a child in
- * both directions. A socket cannot be opened through /proc, so the owner connects to one here, and names it by a number.
+ * What is held for the owner until it lets go: pipes, pairs of sockets, files, memory, listening sockets. Whoever uses one gets a
+ * copy, so that a child that is started anew finds what the one before it had.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/random.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "keeper.h"
+#include "listen.h"
+#include "paths.h"
+
+#ifndef F_ADD_SEALS
+#define F_ADD_SEALS 1033
+#endif
+#define SEALS 0xf /* F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE */
 
 struct object {
-  int ends[2]; /* to read, to write; of a socket only the first; -1: none */
-  int error;   /* why there are none */
+  int ends[2];
+  int error;     /* of a pipe whose making was not awaited: why it has no ends */
+  uint32_t path; /* that it is bound to, NO_PATH: none */
+  bool reopens;  /* a copy is opened anew, with a position of its own */
   uint32_t next_free;
 };
 
 static struct object *object_at(uint32_t record) { return (struct object *)keeper->objects.at + record; }
+
+static struct object *object_find(uint32_t id) {
+  uint32_t record = map_get(&keeper->object_by_id, id);
+  return record == MAP_NONE ? NULL : object_at(record);
+}
+
+static const struct object nothing = {{-1, -1}, 0, NO_PATH, false, NO_RECORD};
 
 static struct object *object_new(uint32_t id) {
   uint32_t record = keeper->free_object;
@@ -29,148 +44,209 @@ static struct object *object_new(uint32_t id) {
   if (record == NO_RECORD) {
     if (!memory_grow(&keeper->objects, (keeper->object_count + 1) * sizeof(struct object))) return NULL;
     record = keeper->object_count++;
-  } else {
-    keeper->free_object = object_at(record)->next_free;
+    object_at(record)->next_free = NO_RECORD;
   }
-  *object_at(record) = (struct object){{-1, -1}, 0, keeper->free_object};
-  if (map_set(&keeper->object_by_id, id, record)) return object_at(record);
+  struct object *object = object_at(record);
+  uint32_t next_free = object->next_free;
+  *object = nothing;
+  if (map_set(&keeper->object_by_id, id, record)) {
+    if (record == keeper->free_object) keeper->free_object = next_free;
+    return object;
+  }
+  object->next_free = keeper->free_object;
   keeper->free_object = record;
   return NULL;
 }
 
+static int make_pipe(struct object *object, uint32_t size) {
+  if (pipe2(object->ends, O_CLOEXEC) != 0) {
+    object->ends[0] = object->ends[1] = -1;
+    return errno;
+  }
+  if (size > 0) fcntl(object->ends[0], F_SETPIPE_SZ, (int)size);
+  return 0;
+}
+
 void object_new_pipe(uint32_t id, uint32_t size) {
   struct object *object = object_new(id);
-  if (object == NULL) {
-    refuse(id, EEXIST, "this id is in use, or there is no memory for a pipe");
-    return;
-  }
-  if (pipe2(object->ends, O_CLOEXEC) != 0) {
-    object->error = errno;
-    object->ends[0] = object->ends[1] = -1;
-  } else if (size > 0) {
-    fcntl(object->ends[0], F_SETPIPE_SZ, (int)size);
-  }
+  if (object == NULL) refuse(id, EEXIST, "this id is in use, or there is no memory for a pipe");
+  else object->error = make_pipe(object, size);
+}
+
+bool object_adopt(uint32_t id, int socket) {
+  struct object *object = object_new(id);
+  if (object == NULL) return false;
+  object->ends[0] = socket;
+  return true;
+}
+
+static int open_anew(int descriptor, uint32_t end) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+  return open(path, (end == END_FIRST ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 }
 
 int object_end(uint32_t id, uint32_t end, int *error) {
-  uint32_t record = map_get(&keeper->object_by_id, id);
-  *error = record == MAP_NONE || object_at(record)->error == 0 ? EBADF : object_at(record)->error;
-  if (record == MAP_NONE || object_at(record)->ends[end] < 0) return -1;
-  int copy = fcntl(object_at(record)->ends[end], F_DUPFD_CLOEXEC, 0);
+  const struct object *object = object_find(id);
+  *error = object == NULL || object->error == 0 ? EBADF : object->error;
+  if (object == NULL) return -1;
+  int held = object->ends[object->reopens ? END_FIRST : end];
+  if (held < 0) return -1;
+  int copy = object->reopens ? open_anew(held, end) : fcntl(held, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) *error = errno;
   return copy;
+}
+
+static void close_end(struct object *object, uint32_t end) {
+  if (object->ends[end] >= 0) close(object->ends[end]);
+  object->ends[end] = -1;
 }
 
 void object_drop(uint32_t id) {
   uint32_t record = map_get(&keeper->object_by_id, id);
   if (record == MAP_NONE) return;
   struct object *object = object_at(record);
-  for (int i = 0; i < 2; i++) {
-    if (object->ends[i] >= 0) close(object->ends[i]);
-  }
-  *object = (struct object){{-1, -1}, 0, keeper->free_object};
+  close_end(object, END_FIRST);
+  close_end(object, END_SECOND);
+  path_remove(object->path);
+  *object = nothing;
+  object->next_free = keeper->free_object;
   keeper->free_object = record;
   map_remove(&keeper->object_by_id, id);
 }
 
-/* A name that the kernel chooses in the abstract space: nothing in any file system, gone with the keeper. */
-static int listen_once(void) {
-  if (keeper->listener >= 0) return 0;
-  if (getrandom(keeper->secret, sizeof keeper->secret, 0) != (ssize_t)sizeof keeper->secret) return EIO;
-  int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (made < 0) return errno;
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  socklen_t size = sizeof address;
-  if (bind(made, (struct sockaddr *)&address, sizeof(sa_family_t)) != 0 || listen(made, 128) != 0 ||
-      getsockname(made, (struct sockaddr *)&address, &size) != 0 || !watch(made, EPOLLIN)) {
-    int error = errno;
-    close(made);
-    return error;
+void object_drop_end(uint32_t id, uint32_t end) {
+  struct object *object = object_find(id);
+  if (object == NULL) return;
+  close_end(object, end);
+  if (object->ends[END_FIRST] < 0 && object->ends[END_SECOND] < 0) object_drop(id);
+}
+
+static void tell_failure(uint32_t id, struct object_failure failure) {
+  struct object_told told = {(uint32_t)failure.error, failure.step};
+  reply(REPLY_OBJECT, id, &told, sizeof told);
+}
+
+static void tell_ends(uint32_t id, const struct object *object, uint32_t port) {
+  const struct object_told told = {0, AT_REQUEST};
+  const struct object_ends ends = {object->ends[END_FIRST], object->ends[END_SECOND], port};
+  reply_two(REPLY_OBJECT, id, &told, sizeof told, &ends, sizeof ends);
+}
+
+static struct object_failure make_socketpair(struct object *object, const char *body) {
+  static const int types[] = {[TYPE_STREAM] = SOCK_STREAM, [TYPE_DATAGRAM] = SOCK_DGRAM, [TYPE_SEQPACKET] = SOCK_SEQPACKET};
+  struct object_socketpair pair;
+  memcpy(&pair, body, sizeof pair);
+  if (socketpair(AF_UNIX, types[pair.type] | SOCK_CLOEXEC, 0, object->ends) == 0) return no_failure;
+  object->ends[0] = object->ends[1] = -1;
+  return (struct object_failure){errno, AT_CREATE};
+}
+
+static int open_flags(uint32_t flags) {
+  int access = (flags & OPEN_WRITE) == 0 ? O_RDONLY : (flags & OPEN_READ) == 0 ? O_WRONLY : O_RDWR;
+  return access | (flags & OPEN_CREATE ? O_CREAT : 0) | (flags & OPEN_EXCLUSIVE ? O_EXCL : 0) |
+         (flags & OPEN_TRUNCATE ? O_TRUNC : 0) | (flags & OPEN_APPEND ? O_APPEND : 0);
+}
+
+static struct object_failure make_file(struct object *object, const char *body) {
+  struct object_file file;
+  memcpy(&file, body, sizeof file);
+  if (!acts_for_owner()) return (struct object_failure){EPERM, AT_CREDENTIALS};
+  mode_t before = umask((mode_t)owner_state()->umask);
+  /* Nonblocking only as long as it is being opened: a FIFO that nobody writes to must not stop the keeper. */
+  object->ends[END_FIRST] = open(body + sizeof file, open_flags(file.flags) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, file.mode);
+  int error = errno;
+  umask(before);
+  if (object->ends[END_FIRST] < 0) return (struct object_failure){error, AT_OPEN};
+  int flags = fcntl(object->ends[END_FIRST], F_GETFL);
+  fcntl(object->ends[END_FIRST], F_SETFL, flags & ~O_NONBLOCK);
+  return no_failure;
+}
+
+static int seal(int memory) { return fcntl(memory, F_ADD_SEALS, SEALS) == 0 ? 0 : errno; }
+
+static struct object_failure make_memory(struct object *object, const char *body, size_t size) {
+  struct object_memory memory;
+  memcpy(&memory, body, sizeof memory);
+  int made = object->ends[END_FIRST] = memfd_create("nursery", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (made < 0) return (struct object_failure){errno, AT_CREATE};
+  object->reopens = true;
+  if (ftruncate(made, (off_t)memory.size) != 0) return (struct object_failure){errno, AT_WRITE};
+  for (size_t at = sizeof memory; at < size;) {
+    ssize_t written = pwrite(made, body + at, size - at, (off_t)(at - sizeof memory));
+    if (written > 0) at += (size_t)written;
+    else if (errno != EINTR) return (struct object_failure){errno, AT_WRITE};
   }
-  keeper->listener = made;
-  keeper->spare = fcntl(keeper->null, F_DUPFD_CLOEXEC, 0);
-  keeper->listener_name_size = (uint32_t)(size - offsetof(struct sockaddr_un, sun_path) - 1);
-  memcpy(keeper->listener_name, address.sun_path + 1, keeper->listener_name_size);
-  return 0;
+  int error = memory.sealed ? seal(made) : 0;
+  return (struct object_failure){error, AT_SEAL};
 }
 
-void objects_listen(uint32_t request) {
-  int error = listen_once();
-  if (error != 0) {
-    refuse(request, error, "cannot listen on a local socket");
-    return;
-  }
-  reply_two(REPLY_LISTENING, request, keeper->secret, SECRET_SIZE, keeper->listener_name, keeper->listener_name_size);
+static struct object_failure make_listening(struct object *object, const char *body, uint32_t *port) {
+  struct object_listen listen;
+  memcpy(&listen, body, sizeof listen);
+  if (!acts_for_owner()) return (struct object_failure){EPERM, AT_CREDENTIALS};
+  struct bound bound;
+  struct object_failure failure = listen_on(&listen, body + sizeof listen, (mode_t)owner_state()->umask, &bound);
+  if (failure.error != 0) return failure;
+  object->ends[END_FIRST] = bound.descriptor;
+  object->path = bound.path;
+  *port = bound.port;
+  return no_failure;
 }
 
-/* Anybody may connect to an abstract name: only the owner's own process gets further, and only with the secret. */
-static bool is_owner(int socket) {
-  struct ucred peer;
-  socklen_t size = sizeof peer;
-  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == keeper->owner;
-}
-
-/* Out of descriptors, it takes the spare one to turn the guest away: it would go on knocking, and wake us without end. */
-static int accept_guest(void) {
-  int socket = accept4(keeper->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (socket >= 0 || (errno != EMFILE && errno != ENFILE)) return socket;
-  close(keeper->spare);
-  socket = accept4(keeper->listener, NULL, NULL, SOCK_CLOEXEC);
-  if (socket >= 0) close(socket);
-  keeper->spare = fcntl(keeper->null, F_DUPFD_CLOEXEC, 0);
-  return -1;
-}
-
-static void accept_guests(void) {
-  for (;;) {
-    int socket = accept_guest();
-    if (socket < 0) return;
-    if (keeper->guest_count == GUESTS_MAX || !is_owner(socket) || !watch(socket, EPOLLIN)) {
-      close(socket);
-      continue;
+static struct object_failure make(struct object *object, const struct request *request, uint32_t *port) {
+  const char *body = request->object.body;
+  switch (request->object.kind) {
+    case OBJECT_PIPE: {
+      struct object_pipe pipe;
+      memcpy(&pipe, body, sizeof pipe);
+      return (struct object_failure){make_pipe(object, pipe.size), AT_CREATE};
     }
-    keeper->guests[keeper->guest_count++] = (struct guest){.socket = socket};
+    case OBJECT_SOCKETPAIR: return make_socketpair(object, body);
+    case OBJECT_FILE: return make_file(object, body);
+    case OBJECT_MEMORY: return make_memory(object, body, request->object.size);
+    default: return make_listening(object, body, port);
   }
 }
 
-static void become_object(int socket, const char *greeting) {
-  uint32_t id;
-  memcpy(&id, greeting + SECRET_SIZE, sizeof id);
-  struct object *object = memcmp(greeting, keeper->secret, SECRET_SIZE) == 0 ? object_new(id) : NULL;
+void object_make(const struct request *request) {
+  struct object *object = object_new(request->id);
   if (object == NULL) {
-    close(socket);
+    refuse(request->id, EEXIST, "this id is in use, or there is no memory for an object");
     return;
   }
-  /* The child gets a blocking socket, like any other descriptor. */
-  fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) & ~O_NONBLOCK);
-  object->ends[0] = socket;
-  /* Only now may the owner ask for a spawn that uses it: its requests come by another way. */
-  if (send(socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) object_drop(id);
+  uint32_t port = 0;
+  struct object_failure failure = make(object, request, &port);
+  if (failure.error == 0) {
+    tell_ends(request->id, object, port);
+    return;
+  }
+  object_drop(request->id);
+  tell_failure(request->id, failure);
 }
 
-/* Reads no more than the greeting: what follows is for the child. */
-static void read_greeting(int index) {
-  struct guest *guest = &keeper->guests[index];
-  ssize_t got = recv(guest->socket, guest->greeting + guest->length, GREETING_SIZE - guest->length, MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got > 0) guest->length += (uint32_t)got;
-  if (got > 0 && guest->length < GREETING_SIZE) return;
-  struct guest ready = *guest;
-  keeper->guests[index] = keeper->guests[--keeper->guest_count];
-  unwatch(ready.socket);
-  if (got <= 0) close(ready.socket);
-  else become_object(ready.socket, ready.greeting);
+void object_seal(uint32_t id) {
+  const struct object *object = object_find(id);
+  if (object == NULL || !object->reopens) tell_failure(id, (struct object_failure){EBADF, AT_REQUEST});
+  else tell_failure(id, (struct object_failure){seal(object->ends[END_FIRST]), AT_SEAL});
 }
 
-bool objects_ready(int descriptor) {
-  if (descriptor == keeper->listener) {
-    accept_guests();
-    return true;
+/* An end that a spawn gives away, once it has started. */
+struct gift {
+  uint32_t process, object, end;
+};
+
+bool gift_promise(uint32_t process, uint32_t object, uint32_t end) {
+  const struct gift gift = {process, object, end};
+  return queue_append(&keeper->gifts, &gift, sizeof gift);
+}
+
+void gifts_settle(uint32_t process, bool started) {
+  size_t count = queue_length(&keeper->gifts) / sizeof(struct gift), kept = 0;
+  struct gift *gifts = (struct gift *)(void *)queue_front(&keeper->gifts);
+  for (size_t i = 0; i < count; i++) {
+    if (gifts[i].process != process) gifts[kept++] = gifts[i];
+    else if (started) object_drop_end(gifts[i].object, gifts[i].end);
   }
-  for (int i = 0; i < keeper->guest_count; i++) {
-    if (keeper->guests[i].socket != descriptor) continue;
-    read_greeting(i);
-    return true;
-  }
-  return false;
+  keeper->gifts.end -= (count - kept) * sizeof(struct gift);
 }

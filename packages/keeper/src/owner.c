@@ -202,3 +202,8 @@ const struct owner_state *owner_state(void) {
   keeper->owner_state_known = true;
   return state;
 }
+
+bool acts_for_owner(void) {
+  const struct owner_state *state = owner_state();
+  return !state->unknown && !state->identity_changed;
+}

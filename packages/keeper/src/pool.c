@@ -176,6 +176,7 @@ static void started(const struct event *event) {
   for (uint32_t i = 0; i < process->lent_count; i++) lend(lent_to(process)[i].descriptor);
   process->lent_count = 0;
   process->told = true;
+  gifts_settle(process->id, true);
   notify_begin(process);
 }
 

@@ -34,11 +34,13 @@ enum request_type {
   REQUEST_STOP = 5,    /* struct stop_policy; id is a process; answered by ENDED, UNKILLABLE before it where that is so */
   REQUEST_CLOSE = 6,   /* int32 each: descriptors lent by STARTED that the owner has opened or does not want */
   REQUEST_PIPE = 7,    /* uint32 size in bytes, or 0; id names a new pipe; a failure is told by the spawn that uses it */
-  REQUEST_DROP = 8,    /* no payload; id is an object (pipe, socket): let go of it */
+  REQUEST_DROP = 8,    /* no payload, or uint32 enum object_end: let go of an object, or of one end of it */
   REQUEST_RELEASE = 9, /* no payload; id is a process: it may outlive scope and owner; answered by DONE with the same id */
   REQUEST_RETAIN = 10, /* no payload; undoes RELEASE; answered by DONE with the same id */
   REQUEST_ENVIRONMENT = 11, /* uint32 count, then that many NUL-terminated NAME=VALUE; id names it; replaces the last one */
-  REQUEST_LISTEN = 12  /* no payload; answered by LISTENING */
+  REQUEST_LISTEN = 12, /* no payload; answered by LISTENING */
+  REQUEST_OBJECT = 13, /* struct object_request and what its kind needs; id names a new object; answered by OBJECT */
+  REQUEST_SEAL = 14    /* no payload; id is a memory: its bytes and size are final from now on; answered by OBJECT */
 };
 
 /* From the keeper to the owner. */
@@ -53,7 +55,8 @@ enum reply_type {
   REPLY_UNKILLABLE = 71, /* uint32 count of processes left, then up to 16 of their pids */
   REPLY_REFUSED = 72,    /* uint32 errno, then a text: the request was malformed */
   REPLY_LISTENING = 73,  /* 16 bytes of secret, then the name of an abstract unix socket (without its leading NUL) */
-  REPLY_NOTIFY = 74      /* struct notify, then a text that was sent to the socket of SPAWN_NOTIFY; between STARTED and the end */
+  REPLY_NOTIFY = 74,     /* struct notify, then a text that was sent to the socket of SPAWN_NOTIFY; between STARTED and the end */
+  REPLY_OBJECT = 75      /* struct object_told, then what the kind tells where it was made */
 };
 
 struct hello {
@@ -163,7 +166,14 @@ enum fd_kind {
   FD_PIPE_IN = 2,  /* the child reads, the owner gets the other end; value: size in bytes, 0 for the kernel's default */
   FD_PIPE_OUT = 3, /* the child writes */
   FD_FILE = 4,     /* value: enum fd_file; extra: index of the path */
-  FD_OBJECT = 5    /* value: id of an object; extra: 0 the end to read (or a socket), 1 the end to write */
+  FD_OBJECT = 5    /* value: id of an object; extra: enum object_end */
+};
+
+/* Of a pipe the first end is the one to read; what has only one descriptor has only the first. */
+enum object_end {
+  END_FIRST = 0,
+  END_SECOND = 1,
+  END_GIVEN = 2 /* besides, in a spawn: once it has started, the child has the only copy; one that fails leaves it here */
 };
 
 enum fd_file { FILE_READ = 0, FILE_TRUNCATE = 1, FILE_APPEND = 2 };
@@ -173,6 +183,94 @@ struct spawn_fd {
   uint32_t kind;  /* enum fd_kind */
   uint32_t value;
   uint32_t extra;
+} __attribute__((packed));
+
+/*
+ * What is held for the owner until it is dropped, whatever becomes of those that have got copies of it. Followed by the struct
+ * of its kind, and where that says so by bytes.
+ */
+struct object_request {
+  uint32_t kind; /* enum object_kind */
+} __attribute__((packed));
+
+enum object_kind {
+  OBJECT_PIPE = 1,       /* struct object_pipe */
+  OBJECT_SOCKETPAIR = 2, /* struct object_socketpair */
+  OBJECT_FILE = 3,       /* struct object_file, then the absolute path and its NUL */
+  OBJECT_MEMORY = 4,     /* struct object_memory, then its first bytes; each spawn opens it anew, at its beginning */
+  OBJECT_LISTEN = 5      /* struct object_listen, then the absolute path or abstract name and its NUL, empty for others */
+};
+
+struct object_pipe {
+  uint32_t size; /* in bytes, 0 for the kernel's default */
+} __attribute__((packed));
+
+enum socket_type { TYPE_STREAM = 0, TYPE_DATAGRAM = 1, TYPE_SEQPACKET = 2 };
+
+struct object_socketpair {
+  uint32_t type; /* enum socket_type */
+} __attribute__((packed));
+
+enum open_flag { OPEN_READ = 1, OPEN_WRITE = 2, OPEN_CREATE = 4, OPEN_EXCLUSIVE = 8, OPEN_TRUNCATE = 16, OPEN_APPEND = 32 };
+
+struct object_file {
+  uint32_t flags; /* enum open_flag */
+  uint32_t mode;  /* of a file that is created, less the owner's umask */
+} __attribute__((packed));
+
+struct object_memory {
+  uint32_t sealed; /* 1: its bytes and size are final */
+  uint64_t size;   /* in bytes; what the first bytes do not fill is zero */
+} __attribute__((packed));
+
+enum address_family { ADDRESS_INET = 0, ADDRESS_INET6 = 1, ADDRESS_PATH = 2, ADDRESS_ABSTRACT = 3 };
+
+enum listen_flag {
+  LISTEN_REUSE_PORT = 1,   /* SO_REUSEPORT */
+  LISTEN_ONLY_V6 = 2,      /* an INET6 socket takes no IPv4 */
+  LISTEN_REPLACE_STALE = 4 /* a socket in the file system that nobody is bound to is removed first */
+};
+
+#define UNCHANGED 0xffffffffu /* for mode, uid and gid: as they come */
+
+struct object_listen {
+  uint8_t family; /* enum address_family */
+  uint8_t type;   /* enum socket_type */
+  uint16_t port;  /* 0: of the kernel's choice */
+  uint32_t flags; /* enum listen_flag */
+  uint32_t backlog;
+  uint32_t mode; /* of a path, or UNCHANGED; likewise the next two */
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t scope;        /* of an INET6 address */
+  uint64_t address;      /* of INET the first 4 bytes, of INET6 all 16, in network order */
+  uint64_t address_rest;
+} __attribute__((packed));
+
+/* With errno 0 followed by what the kind tells: struct object_ends for those above. */
+struct object_told {
+  uint32_t errno_;
+  uint32_t step; /* enum object_step */
+} __attribute__((packed));
+
+enum object_step {
+  AT_REQUEST = 0,
+  AT_CREDENTIALS = 1, /* the owner has changed its user since the keeper was started: it must not act for the old one */
+  AT_CREATE = 2,
+  AT_OPEN = 3,
+  AT_WRITE = 4,
+  AT_SEAL = 5,
+  AT_OPTION = 6,
+  AT_BIND = 7, /* EADDRINUSE: somebody is bound; ENOTSOCK: the path is there and is no socket */
+  AT_STALE = 8, /* EADDRINUSE: the path is a socket that nobody is bound to */
+  AT_OWNER = 9, /* chown */
+  AT_LISTEN = 10
+};
+
+struct object_ends {
+  int32_t first; /* their numbers in the keeper, to be opened there as long as the object lives; -1: none */
+  int32_t second;
+  uint32_t port; /* that is bound */
 } __attribute__((packed));
 
 /* Followed by `count` struct lent_fd: ends of pipes to open through /proc/<keeper>/fd and then to CLOSE. */

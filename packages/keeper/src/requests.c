@@ -148,7 +148,14 @@ void handle_request(const struct request *request) {
       object_new_pipe(request->id, request->pipe_size);
       break;
     case REQUEST_DROP:
-      object_drop(request->id);
+      if (request->drop.whole) object_drop(request->id);
+      else object_drop_end(request->id, request->drop.end);
+      break;
+    case REQUEST_OBJECT:
+      object_make(request);
+      break;
+    case REQUEST_SEAL:
+      object_seal(request->id);
       break;
     case REQUEST_RELEASE:
       command(request->id, request->id, COMMAND_RELEASE, 0, REACH_LEADER);
@@ -160,7 +167,7 @@ void handle_request(const struct request *request) {
       keep_environment(request);
       break;
     case REQUEST_LISTEN:
-      objects_listen(request->id);
+      guests_listen(request->id);
       break;
   }
 }

@@ -78,7 +78,7 @@ static int set_up_fd(struct fd_set_up *set_up, const struct spawn_fd *fd, struct
       descriptor = owner_descriptor(fd->value);
       break;
     case FD_OBJECT:
-      descriptor = object_end(fd->value, fd->extra, &error);
+      descriptor = object_end(fd->value, fd->extra & END_SECOND, &error);
       if (descriptor < 0) errno = error;
       break;
     default:
@@ -344,12 +344,14 @@ void send_waiting_jobs(void) {
   send_waiting(true);
 }
 
-static int set_up_all(const struct spawn_request *request, struct fd_set_up *set_up, struct job_fd *fds) {
+static int set_up_all(uint32_t id, const struct spawn_request *request, struct fd_set_up *set_up, struct job_fd *fds) {
   for (uint32_t i = 0; i < request->head.fd_count; i++) {
     struct spawn_fd fd = spawn_request_fd(request, i);
     set_up->target = fd.target;
     int error = set_up_fd(set_up, &fd, &fds[i]);
     if (error != 0) return error;
+    bool given = fd.kind == FD_OBJECT && (fd.extra & END_GIVEN) != 0;
+    if (given && !gift_promise(id, fd.value, fd.extra & END_SECOND)) return ENOMEM;
   }
   set_up->target = -1;
   return 0;
@@ -413,7 +415,7 @@ void spawn(uint32_t id, const struct spawn_request *request) {
   }
   struct fd_set_up set_up = {.target = -1};
   struct job_fd fds[JOB_FDS];
-  int error = set_up_all(request, &set_up, fds);
+  int error = set_up_all(id, request, &set_up, fds);
   if (!keep_lent(process, &set_up)) {
     for (uint32_t i = 0; i < set_up.lent_count; i++) close(set_up.lent[i].descriptor);
     if (error == 0) error = ENOMEM;

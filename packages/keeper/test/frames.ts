@@ -19,7 +19,9 @@ export const Request = {
   release: 9,
   retain: 10,
   environment: 11,
-  listen: 12
+  listen: 12,
+  object: 13,
+  seal: 14
 } as const
 
 export const Reply = {
@@ -33,7 +35,8 @@ export const Reply = {
   unkillable: 71,
   refused: 72,
   listening: 73,
-  notify: 74
+  notify: 74,
+  object: 75
 } as const
 
 export const Reach = { leader: 0, group: 1, tree: 2 } as const
@@ -56,6 +59,25 @@ export const Step = {
   containment: 10,
   sandbox: 11,
   terminal: 12
+} as const
+export const ObjectKind = { pipe: 1, socketpair: 2, file: 3, memory: 4, listen: 5 } as const
+export const End = { first: 0, second: 1, given: 2 } as const
+export const Type = { stream: 0, datagram: 1, seqpacket: 2 } as const
+export const Open = { read: 1, write: 2, create: 4, exclusive: 8, truncate: 16, append: 32 } as const
+export const Address = { inet: 0, inet6: 1, path: 2, abstract: 3 } as const
+export const Listen = { reusePort: 1, onlyV6: 2, replaceStale: 4 } as const
+export const At = {
+  request: 0,
+  credentials: 1,
+  create: 2,
+  open: 3,
+  write: 4,
+  seal: 5,
+  option: 6,
+  bind: 7,
+  stale: 8,
+  owner: 9,
+  listen: 10
 } as const
 export const Setup = { limit: 1 } as const
 export const Feature = { pidfd: 1, children: 2, realtime: 4 } as const
@@ -94,6 +116,34 @@ export interface Hello {
 export const hello = (given: Partial<Hello> = {}): Buffer => {
   const { magic = MAGIC, version = VERSION, ownerDeathGrace = 300, spawnDeadline = 5000, killDeadline = 5000 } = given
   return u32(magic, version, ownerDeathGrace, spawnDeadline, killDeadline, given.reapers ?? 1)
+}
+
+/** The payload of a request for an object. */
+export const object = (kind: number, ...parts: ReadonlyArray<Buffer>): Buffer => Buffer.concat([u32(kind), ...parts])
+
+export interface Listening {
+  readonly family: number
+  readonly type?: number
+  readonly port?: number
+  readonly flags?: number
+  readonly backlog?: number
+  readonly mode?: number
+  readonly uid?: number
+  readonly gid?: number
+  /** Up to 16. */
+  readonly address?: ReadonlyArray<number>
+  readonly name?: string
+}
+
+export const listening = (given: Listening): Buffer => {
+  const unchanged = 0xffffffff
+  const head = Buffer.alloc(44)
+  const port = given.port ?? 0
+  head.set([given.family, given.type ?? Type.stream, port & 255, port >> 8])
+  const { flags = 0, backlog = 128, mode = unchanged, uid = unchanged, gid = unchanged } = given
+  head.set(u32(flags, backlog, mode, uid, gid, 0), 4)
+  head.set(given.address ?? [], 28)
+  return object(ObjectKind.listen, head, strings(given.name ?? ""))
 }
 
 export interface Policy {
@@ -214,6 +264,14 @@ export type Answer = Told &
     | { readonly type: "refused"; readonly errno: number; readonly text: string }
     | { readonly type: "listening"; readonly secret: Buffer; readonly name: string }
     | {
+        readonly type: "object"
+        readonly errno: number
+        readonly step: number
+        /** Their numbers in the keeper. */
+        readonly ends: readonly [first: number, second: number]
+        readonly port: number
+      }
+    | {
         readonly type: "notify"
         readonly pid: number
         readonly sender: "member" | "stranger" | "gone"
@@ -276,6 +334,12 @@ const payloadOf = (type: number, id: number, at: Buffer): Answer => {
       return { type: "refused", id, errno: word(0), text: at.toString("utf8", 4) }
     case Reply.listening:
       return { type: "listening", id, secret: at.subarray(0, 16), name: at.toString("latin1", 16) }
+    case Reply.object: {
+      const [errno, step] = [word(0), word(1)]
+      if (at.length === 8) return { type: "object", id, errno, step, ends: [-1, -1], port: 0 }
+      if (at.length !== 20 || errno !== 0) throw new Error("an OBJECT of the wrong size")
+      return { type: "object", id, errno, step, ends: [at.readInt32LE(8), at.readInt32LE(12)], port: word(4) }
+    }
     case Reply.notify: {
       const sender = senders[at.readUInt8(4)]
       if (sender === undefined || at.readUInt16LE(6) !== 0) throw new Error("a NOTIFY from nobody known")

@@ -12,7 +12,7 @@ const missing = Tools.sanitizer()
 /** Which sources a test program is made of. */
 const programs: ReadonlyArray<readonly [name: string, sources: ReadonlyArray<string>]> = [
   ["memory", ["memory.c"]],
-  ["frames", ["frames.c", "setup.c"]],
+  ["frames", ["frames.c", "object_check.c", "setup.c"]],
   ["walk", ["walk.c", "system.c"]]
 ]
 
@@ -64,7 +64,13 @@ const seeds = (): ReadonlyArray<string> => {
     F.frame(F.Request.release, 2),
     F.frame(F.Request.retain, 2),
     F.frame(F.Request.environment, 7, Buffer.concat([F.u32(2), F.strings("A=1", "PATH=/bin")])),
-    F.frame(F.Request.listen, 8)
+    F.frame(F.Request.listen, 8),
+    F.frame(F.Request.drop, 6, F.u32(1)),
+    F.frame(F.Request.object, 9, F.object(F.ObjectKind.pipe, F.u32(0))),
+    F.frame(F.Request.object, 10, F.object(F.ObjectKind.file, F.u32(3, 0o600), F.strings("/tmp/x"))),
+    F.frame(F.Request.object, 11, F.object(F.ObjectKind.memory, F.u32(1, 3, 0), Buffer.from("abc"))),
+    F.frame(F.Request.object, 12, F.listening({ family: F.Address.path, name: "/tmp/x" })),
+    F.frame(F.Request.seal, 11)
   ]
   return [...frames, Buffer.concat(frames)].map((bytes, index) => {
     const file = join(folder, `seed-${index}`)
@@ -74,7 +80,7 @@ const seeds = (): ReadonlyArray<string> => {
 }
 
 const fuzzSeconds = Tools.fuzzSeconds(2)
-const fuzzer = [join(here, "fuzz", "frames.c"), ...Tools.keeperSources(["frames.c", "setup.c"])]
+const fuzzer = [join(here, "fuzz", "frames.c"), ...Tools.keeperSources(["frames.c", "object_check.c", "setup.c"])]
 
 describe("fuzzing the decoder", () => {
   const libFuzzer = Tools.libFuzzer()

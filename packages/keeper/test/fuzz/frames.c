@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../../src/object_check.h"
 #include "../../src/setup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,7 +39,7 @@ static void check_spawn(const struct spawn_request *spawn, const char *bytes, co
     struct spawn_fd fd = spawn_request_fd(spawn, i);
     require(fd.target >= 0 && fd.kind <= FD_OBJECT, "a descriptor is in range");
     if (fd.kind == FD_FILE) require(fd.extra == files++ && fd.value <= FILE_APPEND, "files are numbered");
-    if (fd.kind == FD_OBJECT) require(fd.extra <= 1, "an object has two ends");
+    if (fd.kind == FD_OBJECT) require((fd.extra & ~(uint32_t)END_GIVEN) <= END_SECOND, "an object has two ends");
   }
   require(files == spawn->head.filec, "each file has a path");
   const char *at = pass_strings(spawn->strings, spawn->setup, 3 + spawn->head.argc);
@@ -49,6 +50,16 @@ static void check_spawn(const struct spawn_request *spawn, const char *bytes, co
   struct setup_reader item = setup_begin(spawn->setup, spawn->head.setup_size);
   while (setup_next(&item)) require(item.payload + item.head.size <= end, "an item lies in the setup");
   require(item.at == end, "nothing comes after the setup");
+}
+
+/* What ends in a string is passed on as one. */
+static void check_object(const struct request *request, const char *end) {
+  uint32_t kind = request->object.kind;
+  const char *body = request->object.body;
+  require(body + request->object.size == end, "an object fills its frame");
+  require(object_check(kind, body, request->object.size) == NULL, "it is in order");
+  size_t head = kind == OBJECT_FILE ? sizeof(struct object_file) : kind == OBJECT_LISTEN ? sizeof(struct object_listen) : 0;
+  if (head > 0) require(pass_strings(body + head, end, 1) == end, "its path comes last");
 }
 
 static void check(const struct request *request, const char *bytes, const char *end) {
@@ -66,6 +77,12 @@ static void check(const struct request *request, const char *bytes, const char *
     case REQUEST_CLOSE:
       require(request->close.at + request->close.count * sizeof(int32_t) == end, "a close fills its frame");
       break;
+    case REQUEST_OBJECT:
+      check_object(request, end);
+      break;
+    case REQUEST_DROP:
+      require(request->drop.whole || request->drop.end <= END_SECOND, "a drop is of an end");
+      break;
     case REQUEST_SIGNAL:
       require(request->signal.signal <= 64 && request->signal.reach <= REACH_TREE, "a signal is in range");
       break;
@@ -73,7 +90,7 @@ static void check(const struct request *request, const char *bytes, const char *
       require(request->stop.signal <= 64 && request->stop.reach <= REACH_TREE, "a policy is in range");
       break;
     default:
-      require(request->type >= REQUEST_HELLO && request->type <= REQUEST_LISTEN, "a type is known");
+      require(request->type >= REQUEST_HELLO && request->type <= REQUEST_SEAL, "a type is known");
   }
 }
 

@@ -3,6 +3,7 @@
  * so that the sanitizer sees a single byte read beyond it.
  */
 #include "../../src/frames.h"
+#include "../../src/object_check.h"
 #include "../../src/setup.h"
 
 #include "check.h"
@@ -69,7 +70,7 @@ static void has_a_length(void) {
 }
 
 static void has_a_known_type(void) {
-  static const uint16_t unknown[] = {0, 13, 63, REPLY_READY, REPLY_LISTENING, REPLY_NOTIFY, 255, 65535};
+  static const uint16_t unknown[] = {0, REQUEST_SEAL + 1, 63, REPLY_READY, REPLY_LISTENING, REPLY_NOTIFY, 255, 65535};
   for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
     begin(unknown[i]);
     CHECK(decode() != NULL);
@@ -80,7 +81,7 @@ static void has_a_known_type(void) {
 }
 
 static void without_payload(void) {
-  static const uint16_t types[] = {REQUEST_CANCEL, REQUEST_DROP, REQUEST_RELEASE, REQUEST_RETAIN, REQUEST_LISTEN};
+  static const uint16_t types[] = {REQUEST_CANCEL, REQUEST_DROP, REQUEST_RELEASE, REQUEST_RETAIN, REQUEST_LISTEN, REQUEST_SEAL};
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
     begin(types[i]);
     CHECK(decode() == NULL && request.type == types[i]);
@@ -242,7 +243,7 @@ static void broken_spawns(void) {
   WITH(fds[0].extra = 1);
   WITH(fds[0].kind = FD_NULL);
   WITH(fds[1].kind = FD_FILE);
-  WITH(fds[2].extra = 2);
+  WITH(fds[2].extra = 4);
   struct spawn head = good;
   head.fd_count = UINT32_MAX;
   head.string_size = sizeof good_text;
@@ -304,6 +305,106 @@ static void setups(void) {
   CHECK(decode_spawn(head, good_fds, good_text, sizeof good_text) != NULL);
 }
 
+static void drops(void) {
+  uint32_t end = END_SECOND;
+  begin(REQUEST_DROP);
+  CHECK(decode() == NULL && request.drop.whole);
+  put(&end, sizeof end);
+  CHECK(decode() == NULL && !request.drop.whole && request.drop.end == END_SECOND);
+  put("", 1);
+  CHECK(decode() != NULL);
+  end = END_GIVEN;
+  begin(REQUEST_DROP);
+  put(&end, sizeof end);
+  CHECK(decode() != NULL);
+}
+
+static const char *decode_object(uint32_t kind, const void *body, size_t size, const void *rest, size_t rest_size) {
+  struct object_request head = {kind};
+  begin(REQUEST_OBJECT);
+  put(&head, sizeof head);
+  put(body, size);
+  put(rest, rest_size);
+  return decode();
+}
+
+static void objects(void) {
+  struct object_pipe pipe = {4096};
+  CHECK(decode_object(OBJECT_PIPE, &pipe, sizeof pipe, "", 0) == NULL && request.object.size == sizeof pipe);
+  CHECK(decode_object(OBJECT_PIPE, &pipe, sizeof pipe, "", 1) != NULL);
+  CHECK(decode_object(0, &pipe, sizeof pipe, "", 0) != NULL);
+  CHECK(decode_object(UINT32_MAX, &pipe, sizeof pipe, "", 0) != NULL);
+  begin(REQUEST_OBJECT);
+  CHECK(decode() != NULL);
+  struct object_socketpair pair = {TYPE_SEQPACKET};
+  CHECK(decode_object(OBJECT_SOCKETPAIR, &pair, sizeof pair, "", 0) == NULL);
+  CHECK(decode_object(OBJECT_SOCKETPAIR, &pair, sizeof pair - 1, "", 0) != NULL);
+  pair.type++;
+  CHECK(decode_object(OBJECT_SOCKETPAIR, &pair, sizeof pair, "", 0) != NULL);
+  struct object_file file = {OPEN_READ | OPEN_WRITE | OPEN_CREATE, 0600};
+  CHECK(decode_object(OBJECT_FILE, &file, sizeof file, "/a", 3) == NULL);
+  CHECK(decode_object(OBJECT_FILE, &file, sizeof file, "/a", 2) != NULL);
+  CHECK(decode_object(OBJECT_FILE, &file, sizeof file, "/a\0b", 5) != NULL);
+  CHECK(decode_object(OBJECT_FILE, &file, sizeof file, "a", 2) != NULL);
+  CHECK(decode_object(OBJECT_FILE, &file, sizeof file, "", 0) != NULL);
+  CHECK(decode_object(OBJECT_FILE, &file, sizeof file - 1, "", 0) != NULL);
+  file.mode = 01000;
+  CHECK(decode_object(OBJECT_FILE, &file, sizeof file, "/a", 3) != NULL);
+  file = (struct object_file){OPEN_CREATE, 0};
+  CHECK(decode_object(OBJECT_FILE, &file, sizeof file, "/a", 3) != NULL);
+  file.flags = OPEN_READ | OPEN_APPEND << 1;
+  CHECK(decode_object(OBJECT_FILE, &file, sizeof file, "/a", 3) != NULL);
+  struct object_memory memory = {1, 4};
+  CHECK(decode_object(OBJECT_MEMORY, &memory, sizeof memory, "abcd", 4) == NULL);
+  CHECK(decode_object(OBJECT_MEMORY, &memory, sizeof memory, "abcde", 5) != NULL);
+  CHECK(decode_object(OBJECT_MEMORY, &memory, sizeof memory - 1, "", 0) != NULL);
+  memory.size = UINT64_MAX;
+  CHECK(decode_object(OBJECT_MEMORY, &memory, sizeof memory, "", 0) != NULL);
+  memory = (struct object_memory){2, 4};
+  CHECK(decode_object(OBJECT_MEMORY, &memory, sizeof memory, "", 0) != NULL);
+}
+
+static const char *decode_listen(struct object_listen listen, const char *name, size_t size) {
+  return decode_object(OBJECT_LISTEN, &listen, sizeof listen, name, size);
+}
+
+#define LISTEN(change, name) (listen = any, change, decode_listen(listen, name, sizeof name))
+
+static void listening(void) {
+  static const struct object_listen any = {.mode = UNCHANGED, .uid = UNCHANGED, .gid = UNCHANGED};
+  struct object_listen listen;
+  char name[SOCKET_PATH_MAX + 2];
+  memset(name, '/', sizeof name);
+  CHECK(LISTEN(listen.family = ADDRESS_INET, "") == NULL);
+  CHECK(LISTEN(listen.family = ADDRESS_INET6, "") == NULL);
+  CHECK(LISTEN(listen.family = ADDRESS_PATH, "/a") == NULL);
+  CHECK(LISTEN(listen.family = ADDRESS_ABSTRACT, "a") == NULL);
+  CHECK(LISTEN((listen.family = ADDRESS_PATH, listen.type = TYPE_SEQPACKET), "/a") == NULL);
+  CHECK(LISTEN(listen.family = ADDRESS_ABSTRACT + 1, "a") != NULL);
+  CHECK(LISTEN(listen.type = TYPE_SEQPACKET, "") != NULL);
+  CHECK(LISTEN(listen.type = TYPE_SEQPACKET + 1, "") != NULL);
+  CHECK(LISTEN(listen.flags = LISTEN_REPLACE_STALE << 1, "") != NULL);
+  CHECK(LISTEN((listen.family = ADDRESS_PATH, listen.mode = 01000), "/a") != NULL);
+  CHECK(LISTEN(listen.family = ADDRESS_INET, "a") != NULL);
+  CHECK(LISTEN(listen.family = ADDRESS_PATH, "a") != NULL);
+  CHECK(LISTEN(listen.family = ADDRESS_PATH, "") != NULL);
+  CHECK(LISTEN(listen.family = ADDRESS_ABSTRACT, "") != NULL);
+  CHECK(LISTEN(listen.family = ADDRESS_PATH, "/a\0b") != NULL);
+  listen = any;
+  listen.family = ADDRESS_PATH;
+  CHECK(decode_listen(listen, "/a", 2) != NULL);
+  name[SOCKET_PATH_MAX] = 0;
+  CHECK(decode_listen(listen, name, SOCKET_PATH_MAX + 1) == NULL);
+  listen.family = ADDRESS_ABSTRACT;
+  CHECK(decode_listen(listen, name, SOCKET_PATH_MAX + 1) != NULL);
+  CHECK(decode_listen(listen, name + 1, SOCKET_PATH_MAX) == NULL);
+  listen.family = ADDRESS_PATH;
+  name[SOCKET_PATH_MAX] = '/';
+  name[SOCKET_PATH_MAX + 1] = 0;
+  CHECK(decode_listen(listen, name, SOCKET_PATH_MAX + 2) != NULL);
+  for (size_t size = 0; size < sizeof listen; size++) CHECK(decode_object(OBJECT_LISTEN, &listen, size, "", 0) != NULL);
+}
+
 static void many_descriptors(void) {
   static struct spawn_fd fds[JOB_FDS + 1];
   for (int i = 0; i <= JOB_FDS; i++) fds[i] = (struct spawn_fd){JOB_FDS - i, FD_NULL, 0, 0};
@@ -326,6 +427,9 @@ static const struct test tests[] = {
     {"a spawn is found in its parts, and cut off nowhere", spawns},
     {"a spawn with any field out of range is a problem", broken_spawns},
     {"the items of a setup fill it, are known and have their size", setups},
+    {"a drop lets go of an object or of one of its ends", drops},
+    {"an object is of a known kind and has what that needs", objects},
+    {"a listening socket has an address of its family that is not too long", listening},
     {"a spawn has at most 250 descriptors", many_descriptors},
 };
 

@@ -52,6 +52,13 @@ const enums: Record<string, { readonly prefix: string; readonly values: Readonly
   fd_kind: { prefix: "FD_", values: F.FdKind },
   fd_file: { prefix: "FILE_", values: F.FdFile },
   spawn_step: { prefix: "STEP_", values: F.SpawnStep },
+  object_kind: { prefix: "OBJECT_", values: F.ObjectKind },
+  object_end: { prefix: "END_", values: F.ObjectEnd },
+  object_step: { prefix: "AT_", values: F.ObjectStep },
+  socket_type: { prefix: "TYPE_", values: F.SocketType },
+  open_flag: { prefix: "OPEN_", values: F.OpenFlag },
+  address_family: { prefix: "ADDRESS_", values: F.AddressFamily },
+  listen_flag: { prefix: "LISTEN_", values: F.ListenFlag },
   setup_kind: { prefix: "SETUP_", values: F.SetupKind },
   notify_sender: { prefix: "SENDER_", values: F.NotifySender }
 }
@@ -64,6 +71,14 @@ const structs: Record<string, F.Layout<string>> = {
   signal_request: F.SignalRequest,
   spawn: F.Spawn,
   spawn_fd: F.SpawnFd,
+  object_request: F.ObjectRequest,
+  object_pipe: F.ObjectPipe,
+  object_socketpair: F.ObjectSocketpair,
+  object_file: F.ObjectFile,
+  object_memory: F.ObjectMemory,
+  object_listen: F.ObjectListen,
+  object_told: F.ObjectTold,
+  object_ends: F.ObjectEnds,
   setup: F.Setup,
   setup_limit: F.SetupLimit,
   started: F.Started,
@@ -102,7 +117,8 @@ describe("frames.ts says what protocol.h says", () => {
     ["PROTOCOL_VERSION", F.VERSION],
     ["NO_DEADLINE", F.NO_DEADLINE],
     ["NOTIFY_MAX", F.NOTIFY_MAX],
-    ["SETUP_MAX", F.SETUP_MAX]
+    ["SETUP_MAX", F.SETUP_MAX],
+    ["UNCHANGED", F.UNCHANGED]
   ])("%s", (name, value) => {
     expect(number(new RegExp(`#define ${name} (\\w+)`).exec(header)?.[1] ?? "")).toBe(value)
   })

@@ -28,7 +28,9 @@ export const Request = {
   release: 9,
   retain: 10,
   environment: 11,
-  listen: 12
+  listen: 12,
+  object: 13,
+  seal: 14
 } as const
 
 export const Reply = {
@@ -42,7 +44,8 @@ export const Reply = {
   unkillable: 71,
   refused: 72,
   listening: 73,
-  notify: 74
+  notify: 74,
+  object: 75
 } as const
 
 export const Feature = { pidfd: 1, children: 2, realtime: 4 } as const
@@ -66,6 +69,29 @@ export const SpawnStep = {
   containment: 10,
   sandbox: 11,
   terminal: 12
+} as const
+
+export const ObjectKind = { pipe: 1, socketpair: 2, file: 3, memory: 4, listen: 5 } as const
+/** The ends of an object; `given` besides, in a spawn: the child's is the only copy once it has started. */
+export const ObjectEnd = { first: 0, second: 1, given: 2 } as const
+export const SocketType = { stream: 0, datagram: 1, seqpacket: 2 } as const
+export const OpenFlag = { read: 1, write: 2, create: 4, exclusive: 8, truncate: 16, append: 32 } as const
+export const AddressFamily = { inet: 0, inet6: 1, path: 2, abstract: 3 } as const
+export const ListenFlag = { reusePort: 1, onlyV6: 2, replaceStale: 4 } as const
+/** Of the mode and the owners of a path: as they come. */
+export const UNCHANGED = 0xffffffff
+export const ObjectStep = {
+  request: 0,
+  credentials: 1,
+  create: 2,
+  open: 3,
+  write: 4,
+  seal: 5,
+  option: 6,
+  bind: 7,
+  stale: 8,
+  owner: 9,
+  listen: 10
 } as const
 
 export const SetupKind = { limit: 1 } as const
@@ -135,6 +161,34 @@ export const Setup = layout({ kind: "u16", size: "u16" })
 export const SetupLimit = layout({ resource: "u32", zero: "u32", soft: "u64", hard: "u64" })
 
 export const SpawnFd = layout({ target: "i32", kind: "u32", value: "u32", extra: "u32" })
+
+export const ObjectRequest = layout({ kind: "u32" })
+
+export const ObjectPipe = layout({ size: "u32" })
+
+export const ObjectSocketpair = layout({ type: "u32" })
+
+export const ObjectFile = layout({ flags: "u32", mode: "u32" })
+
+export const ObjectMemory = layout({ sealed: "u32", size: "u64" })
+
+export const ObjectListen = layout({
+  family: "u8",
+  type: "u8",
+  port: "u16",
+  flags: "u32",
+  backlog: "u32",
+  mode: "u32",
+  uid: "u32",
+  gid: "u32",
+  scope: "u32",
+  address: "u64",
+  addressRest: "u64"
+})
+
+export const ObjectTold = layout({ errno: "u32", step: "u32" })
+
+export const ObjectEnds = layout({ first: "i32", second: "i32", port: "u32" })
 
 export const Started = layout({ pid: "u32", reaper: "u32", time: "u64", count: "u32" })
 
