@@ -53,10 +53,10 @@ export const listen = (
   Effect.gen(function* () {
     const isWanted = spec.ready !== undefined && (spec.ready.wants.stdout || spec.ready.wants.stderr)
     const lines = isWanted ? new Lines() : undefined
-    for (const of of ["stdout", "stderr"] as const) {
-      const stream = outputOf(process, of)
+    for (const name of ["stdout", "stderr"] as const) {
+      const stream = outputOf(process, name)
       if (stream === undefined) continue
-      readers.push(yield* Effect.forkDetach(drain(of, stream, lines), { startImmediately: true }))
+      readers.push(yield* Effect.forkDetach(drain(name, stream, lines), { startImmediately: true }))
     }
     let notifications: PubSub.PubSub<Process.Notification> | undefined
     if (process.command.notify) {
