@@ -1,7 +1,8 @@
 /**
  * What happens in a tree, as `running.events` tells it, and how it stands, as `running.snapshot` does.
  *
- * The two agree: whoever applies the events since a snapshot to it has the next one.
+ * The two agree: a snapshot is what all events up to the one with its `sequence` have told, and whoever applies to it those that come
+ * after has the next one. That holds at every moment, also while a tree of thousands is being restarted.
  */
 import type { ChildExit } from "./ChildExit.ts"
 
@@ -34,6 +35,8 @@ export type Status =
  * @category models
  */
 export interface ChildEventBase {
+  /** The number of the event among all of its tree and of those below it: 1, 2, and so on. A gap is what a slow listener has lost. */
+  readonly sequence: number
   /** The names of the supervisors above the child, the root first. */
   readonly path: ReadonlyArray<string>
   readonly child: string
@@ -49,6 +52,8 @@ export interface ChildEventBase {
  * @category models
  */
 export interface TreeEventBase {
+  /** Counted together with those about children. */
+  readonly sequence: number
   /** The names of the supervisors down to this one. */
   readonly path: ReadonlyArray<string>
   readonly time: number
@@ -116,6 +121,8 @@ export interface ChildSnapshot {
  * @category models
  */
 export interface Snapshot {
+  /** That of the last event that has come to it; 0 before the first. */
+  readonly sequence: number
   readonly name: string
   readonly path: ReadonlyArray<string>
   readonly state: "starting" | "ready" | "stopping" | "ended"

@@ -2,7 +2,7 @@ import type { ChildExit, Status, SupervisorEvent } from "@nursery/supervisor"
 import { expect, it } from "vitest"
 import { wordsOf } from "../../src/tour/story.ts"
 
-const base = { path: ["app"], child: "web", incarnation: 1, time: 0 }
+const base = { path: ["app"], child: "web", incarnation: 1, time: 0, sequence: 1 }
 
 const changed = (status: Status): SupervisorEvent => ({ ...base, _tag: "Changed", status })
 const exited = (exit: ChildExit, expected: boolean): SupervisorEvent => ({ ...base, _tag: "Exited", exit, expected })

@@ -24,7 +24,8 @@ const looksOther = (a: Child, b: Child): boolean => a.phase !== b.phase || a.res
 const none: ReadonlyArray<string> = []
 
 export class Draft {
-  readonly actions: Array<Action> = []
+  readonly #actions: Array<Action> = []
+  readonly #answers: Array<Action> = []
   /** Those for whom something may have changed. */
   readonly touched = new Set<string>()
   readonly #origin: State
@@ -42,6 +43,11 @@ export class Draft {
   /** All but the children. */
   get state(): Omit<State, "children"> {
     return this.#next
+  }
+
+  /** Answers come last: whoever gets one finds everything else done and told. */
+  get actions(): ReadonlyArray<Action> {
+    return this.#answers.length === 0 ? this.#actions : [...this.#actions, ...this.#answers]
   }
 
   /** The next state; the one that there was, where nothing has changed. */
@@ -63,7 +69,7 @@ export class Draft {
   }
 
   act(action: Action): void {
-    this.actions.push(action)
+    this.#actions.push(action)
   }
 
   find(id: string): Child | undefined {
@@ -115,7 +121,7 @@ export class Draft {
   }
 
   answer(request: number, refusal?: Refusal): void {
-    this.act({ _tag: "Answer", request, refusal })
+    this.#answers.push({ _tag: "Answer", request, refusal })
   }
 
   await(child: Child, waiter: Waiter): void {

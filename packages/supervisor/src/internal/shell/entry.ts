@@ -20,6 +20,11 @@ export type ScheduleStep = (
   input: ChildExit
 ) => Pull.Pull<[unknown, Duration.Duration], unknown, unknown, unknown>
 
+export interface Standing {
+  readonly status: Status
+  readonly incarnation: number
+}
+
 /** How many ends are remembered. */
 const historyLength = 10
 
@@ -42,8 +47,8 @@ export class Entry {
   attempts = 0
   restarts = 0
   schedule: ScheduleStep | undefined
-  /** As the metrics count it. */
-  stands: Status | undefined
+  /** As was told last; `undefined` until it is there. The core may be ahead of this by what is still to be done. */
+  told: Standing | undefined
   /** Told each time that it stands differently. */
   readonly changes = new Listeners()
   /** Told what its process says by the notify protocol. */
@@ -61,6 +66,19 @@ export class Entry {
 
   get lastExit(): ChildExit | undefined {
     return this.history.at(-1)?.exit
+  }
+
+  /** It stays down, until somebody asks for its start. */
+  get isResting(): boolean {
+    switch (this.told?.status) {
+      case "completed":
+      case "stopped":
+      case "paused":
+      case "failed":
+        return true
+      default:
+        return false
+    }
   }
 
   remember(exit: ChildExit, time: number): void {

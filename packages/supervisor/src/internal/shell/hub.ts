@@ -19,9 +19,20 @@ type Message = SupervisorEvent | undefined
 
 export class Hub {
   readonly #pubsub: PubSub.PubSub<Message>
+  #sequence = 0
 
   constructor(pubsub: PubSub.PubSub<Message>) {
     this.#pubsub = pubsub
+  }
+
+  /** Of the last event. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  /** Of the event that is published next. */
+  next(): number {
+    return ++this.#sequence
   }
 
   publish(event: SupervisorEvent): void {

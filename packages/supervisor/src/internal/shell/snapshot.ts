@@ -1,38 +1,32 @@
 /**
- * How a tree stands at one moment.
+ * How the children of a tree stand at one moment: as has been told of them, and not as the core has them, which may be ahead of that by
+ * what is still to be done. So snapshots and events agree at every moment.
  *
  * @internal
  */
 import * as HashMap from "effect/HashMap"
-import type { ChildSnapshot, Snapshot } from "../../SupervisorEvent.ts"
-import { statusOf } from "../core/draft.ts"
-import type { Child, State } from "../core/model.ts"
-import type { Entry } from "./entry.ts"
+import type { ChildSnapshot } from "../../SupervisorEvent.ts"
+import type { State } from "../core/model.ts"
+import type { Entry, Standing } from "./entry.ts"
 
-export const snapshotOf = (state: State, path: ReadonlyArray<string>, entryOf: (id: string) => Entry): Snapshot => {
-  const children = Array.from(HashMap.values(state.children)).sort((a, b) => a.position - b.position)
-  return {
-    name: path.at(-1) ?? "",
-    path,
-    state: stateOf(state),
-    children: children.map((child) => childOf(child, state, entryOf(child.plan.id)))
-  }
-}
+type Entries = ReadonlyMap<string, Entry>
 
-const stateOf = ({ allReady, end, finished }: State): Snapshot["state"] => {
-  if (finished) return "ended"
-  if (end !== undefined) return "stopping"
-  return allReady ? "ready" : "starting"
-}
+/** `state` tells who waits for whom, which does not change. */
+export const childrenOf = (entries: Entries, state: State): ReadonlyArray<ChildSnapshot> =>
+  // In the order in which they were added. One of which nothing was told is not there yet.
+  Array.from(entries.values()).flatMap((entry) =>
+    entry.told === undefined ? [] : [childOf(entry, entry.told, entries, state)]
+  )
 
-const childOf = (child: Child, state: State, entry: Entry): ChildSnapshot => {
-  const status = statusOf(child)
+const childOf = (entry: Entry, { incarnation, status }: Standing, entries: Entries, state: State): ChildSnapshot => {
   const { life } = entry
+  // When its end has been told there is none any more, though the child itself ends later.
+  const nested = life?.nested?.hasEnded === false ? life.nested : undefined
   return {
-    name: child.plan.id,
+    name: entry.spec.name,
     kind: entry.spec.kind,
     status,
-    incarnation: child.incarnation,
+    incarnation,
     restarts: entry.restarts,
     pid: life?.process?.pid,
     mainPid: life?.isOver === false ? life.mainPid : undefined,
@@ -40,15 +34,18 @@ const childOf = (child: Child, state: State, entry: Entry): ChildSnapshot => {
     lastExit: entry.lastExit,
     problem: status === "starting" ? life?.problem : undefined,
     says: life?.says,
-    waitsFor: status === "waiting" ? waitsFor(child, state) : [],
-    tree: life?.nested?.snapshot
+    waitsFor: status === "waiting" ? waitsFor(entry.spec.name, entries, state) : [],
+    tree: nested?.snapshot
   }
 }
 
-const waitsFor = (child: Child, state: State): ReadonlyArray<string> =>
-  child.plan.after
+const waitsFor = (id: string, entries: Entries, state: State): ReadonlyArray<string> => {
+  if (!HashMap.has(state.children, id)) return []
+  const { after } = HashMap.getUnsafe(state.children, id).plan
+  return after
     .map(({ on }) => on)
     .filter((on) => {
-      const other = HashMap.has(state.children, on) ? HashMap.getUnsafe(state.children, on) : undefined
-      return other !== undefined && statusOf(other) !== "ready" && statusOf(other) !== "completed"
+      const status = entries.get(on)?.told?.status
+      return status !== undefined && status !== "ready" && status !== "completed"
     })
+}

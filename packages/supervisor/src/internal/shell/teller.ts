@@ -37,22 +37,26 @@ export class Teller {
   }
 
   child(entry: Entry, event: AboutChild, incarnation: number = entry.incarnation): void {
-    const about = { path: this.#path, child: entry.spec.name, incarnation, time: this.time }
+    const about = { path: this.#path, child: entry.spec.name, incarnation, time: this.time, sequence: this.#hub.next() }
     this.#hub.publish({ ...event, ...about })
   }
 
   tree(_tag: "TreeReady" | "TreeStopping" | "TreeEnded"): void {
-    this.#hub.publish({ _tag, path: this.#path, time: this.time })
+    this.#hub.publish({ _tag, path: this.#path, time: this.time, sequence: this.#hub.next() })
   }
 
   changed(entry: Entry, status: Status, incarnation: number): void {
-    this.stands(entry, status)
+    this.stands(entry, status, incarnation)
     this.child(entry, { _tag: "Changed", status }, incarnation)
   }
 
-  /** What the metrics count: `undefined` when the child has gone. */
-  stands(entry: Entry, status: Status | undefined): void {
-    this.metrics.stands(entry.stands, status)
-    entry.stands = status
+  stands(entry: Entry, status: Status, incarnation: number): void {
+    this.metrics.stands(entry.told?.status, status)
+    entry.told = { status, incarnation }
+  }
+
+  /** Its metrics do not count it any more. */
+  gone(entry: Entry): void {
+    this.metrics.stands(entry.told?.status, undefined)
   }
 }

@@ -12,7 +12,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as HashMap from "effect/HashMap"
 import type { GaveUp } from "../../SupervisorError.ts"
 import type { Snapshot, Status } from "../../SupervisorEvent.ts"
 import type { Action, End, Input, Refusal, State, Verdict } from "../core/model.ts"
@@ -27,7 +26,7 @@ import { live } from "./live.ts"
 import { observed } from "./observe.ts"
 import { Culprit, outcomeOf } from "./outcome.ts"
 import { decide, decideNow, exitOf } from "./policy.ts"
-import { snapshotOf } from "./snapshot.ts"
+import { childrenOf } from "./snapshot.ts"
 import { Teller } from "./teller.ts"
 import { Work } from "./work.ts"
 
@@ -53,6 +52,8 @@ export class Tree {
   )
   readonly #answers = new Map<number, (refusal: Refusal | undefined) => void>()
   #whenReady: (() => void) | undefined
+  /** As was told last. */
+  #told: Snapshot["state"] = "starting"
   #state: State
   #nextRequest = 0
   #lastKey = 0
@@ -78,7 +79,7 @@ export class Tree {
   }
 
   begin(): void {
-    for (const entry of this.#entries.values()) this.tell.stands(entry, "waiting")
+    for (const entry of this.#entries.values()) this.tell.stands(entry, "waiting", 0)
     this.dispatch({ _tag: "Begin" })
   }
 
@@ -93,15 +94,23 @@ export class Tree {
   }
 
   get snapshot(): Snapshot {
-    return snapshotOf(this.#state, this.path, (id) => this.#existing(id))
+    return {
+      name: this.path.at(-1) ?? "",
+      path: this.path,
+      sequence: this.hub.sequence,
+      state: this.#told,
+      children: childrenOf(this.#entries, this.#state)
+    }
+  }
+
+  /** Nothing of it runs any more, which has been told. */
+  get hasEnded(): boolean {
+    return this.#told === "ended"
   }
 
   /** Whether a child stays down. */
   isResting(id: string): boolean {
-    const child = HashMap.get(this.#state.children, id)
-    return (
-      this.#state.finished || child._tag === "None" || (child.value.phase === "idle" && child.value.rest !== undefined)
-    )
+    return this.hasEnded || this.#entries.get(id)?.isResting !== false
   }
 
   /** A key that no child of this dynamic supervisor has. */
@@ -177,18 +186,20 @@ export class Tree {
         this.#changed(action.id, action.incarnation, action.status)
         break
       case "Added":
+        this.tell.stands(this.#existing(action.id), "waiting", 0)
         this.tell.child(this.#existing(action.id), { _tag: "Added" })
-        this.tell.stands(this.#existing(action.id), "waiting")
         break
       case "Removed":
         this.#removed(action.id)
         break
       case "AllReady":
+        this.#told = "ready"
         this.tell.tree("TreeReady")
         Deferred.doneUnsafe(this.allReady, Effect.void)
         this.#whenReady?.()
         break
       case "Ending":
+        this.#told = "stopping"
         this.tell.tree("TreeStopping")
         break
       case "Finished":
@@ -330,16 +341,17 @@ export class Tree {
     this.tell.child(entry, { _tag: "Removed" })
     this.#entries.delete(id)
     entry.changes.tell()
-    this.tell.stands(entry, undefined)
+    this.tell.gone(entry)
   }
 
   #finish(end: End): void {
+    this.#told = "ended"
     this.tell.tree("TreeEnded")
     // The trees below it tell in the same place, and have ended before.
     if (this.path.length === 1) this.hub.end()
     for (const entry of this.#entries.values()) {
       entry.changes.tell()
-      this.tell.stands(entry, undefined)
+      this.tell.gone(entry)
     }
     Deferred.doneUnsafe(
       this.#end,
