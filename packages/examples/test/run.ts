@@ -15,9 +15,11 @@ export interface Outcome {
 
 export const source = (name: string): string => join(import.meta.dirname, "../src", name)
 
-/** Shared by the programs of one test file, most of whose time is the reading of the same modules. */
-const compileCache = mkdtempSync(join(tmpdir(), "nursery-examples-"))
-afterAll(() => rmSync(compileCache, { recursive: true, force: true }))
+const temporary = mkdtempSync(join(tmpdir(), "nursery-examples-"))
+afterAll(() => rmSync(temporary, { recursive: true, force: true }))
+
+/** Shared by all programs of one test file, or of all tests: most of their time is the reading of the same modules. */
+const compileCache = process.env["NODE_COMPILE_CACHE"] ?? temporary
 
 export const run = (
   name: string,
@@ -27,7 +29,7 @@ export const run = (
   new Promise((resolve) => {
     const options = {
       env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
-      timeout: 55_000,
+      timeout: 110_000,
       killSignal: "SIGKILL"
     } as const
     const child = execFile(process.execPath, [source(name), ...args], options, (error, stdout, stderr) =>

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { allExamples, type Example, extract, Playground } from "./docs.ts"
+import { allExamples, type Example, extract, type Outcome, Playground } from "./docs.ts"
 
 const block = (info: string, ...code: ReadonlyArray<string>) => [`\`\`\`${info}`, ...code, "```"]
 
@@ -66,6 +66,9 @@ describe("playground", () => {
       expect(errors.get(wrong)).toContain("Test.md(22,7): error TS2322")
       expect(await playground.run(right)).toEqual({ ok: true, output: "fine\n" })
       expect(await playground.run(failing)).toEqual({ ok: false, output: "so far\n" })
+      const outcomes = await playground.runAll([right, failing])
+      expect([outcomes.get(right)?.ok, outcomes.get(failing)?.ok]).toEqual([true, false])
+      expect((await playground.runAll([right])).get(right)?.ok).toBe(true)
     } finally {
       playground.remove()
     }
@@ -77,19 +80,21 @@ const examples = allExamples().filter(({ check }) => check)
 describe.runIf(examples.length > 0)("examples of the documentation", () => {
   let playground: Playground
   let errors: ReadonlyMap<Example, string>
+  let outcomes: ReadonlyMap<Example, Outcome>
 
   beforeAll(async () => {
     playground = new Playground(examples)
     errors = await playground.check()
-  }, 70_000)
+    outcomes = await playground.runAll(examples.filter((each) => each.run && !errors.has(each)))
+  }, 600_000)
   afterAll(() => playground.remove())
 
   for (const each of examples) {
-    it.concurrent(`${each.file}:${each.line} ${each.run ? "compiles and runs" : "compiles"}`, async ({ expect }) => {
+    it(`${each.file}:${each.line} ${each.run ? "compiles and runs" : "compiles"}`, () => {
       expect(errors.get(each)).toBeUndefined()
       if (!each.run) return
-      const { ok, output } = await playground.run(each)
-      expect(ok, output).toBe(true)
-    }, 70_000)
+      const outcome = outcomes.get(each)
+      expect(outcome?.ok, outcome?.output).toBe(true)
+    })
   }
 })

@@ -21,6 +21,9 @@ export const root = join(import.meta.dirname, "../../..")
 
 const flags = ["no-run", "no-check"]
 
+/** So many examples are one program: enough to save time, and few enough to find the one that fails. */
+const AT_ONCE = 9
+
 /**
  * The blocks of one file. In TypeScript only fences in doc comments count, where each line begins with an asterisk.
  */
@@ -83,9 +86,9 @@ export interface Outcome {
 const start = (program: string, args: ReadonlyArray<string>, cwd: string, env: NodeJS.ProcessEnv): Promise<Outcome> =>
   new Promise((resolve) => {
     // SIGKILL, for an example that hangs may well be one that ignores SIGTERM.
-    const options = { cwd, env, timeout: 60_000, killSignal: "SIGKILL", maxBuffer: 1 << 24 } as const
+    const options = { cwd, env, timeout: 100_000, killSignal: "SIGKILL", maxBuffer: 1 << 24 } as const
     const child = execFile(program, args, options, (error, stdout, stderr) => {
-      const ended = error?.killed === true ? "\n(killed after 60 seconds)" : ""
+      const ended = error?.killed === true ? "\n(killed after 100 seconds)" : ""
       resolve({ ok: error === null, output: `${stdout}${stderr}${ended}` })
     })
     child.stdin?.end()
@@ -154,10 +157,40 @@ export class Playground {
   run(example: Example): Promise<Outcome> {
     const file = this.#names.get(example)
     if (file === undefined) throw new Error(`${example.file}:${example.line} is not part of this playground`)
+    return this.#start(file)
+  }
+
+  #start(file: string): Promise<Outcome> {
     return start(process.execPath, [join(this.folder, file)], this.folder, {
       ...process.env,
-      NODE_COMPILE_CACHE: join(this.folder, ".cache")
+      // That of all tests where there is one.
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(this.folder, ".cache")
     })
+  }
+
+  /**
+   * Runs many: as few programs, each of which does what some of them do one after the other, for most of the time of a program is the
+   * loading of the same modules. Where one of these does not exit with 0, its examples are run one by one, which tells them apart.
+   */
+  async runAll(examples: ReadonlyArray<Example>): Promise<ReadonlyMap<Example, Outcome>> {
+    const outcomes = new Map<Example, Outcome>()
+    const rest = examples.slice()
+    const work = async (): Promise<void> => {
+      for (let some = rest.splice(0, AT_ONCE); some.length > 0; some = rest.splice(0, AT_ONCE)) {
+        const together = await this.#runTogether(some)
+        for (const example of some) outcomes.set(example, together.ok ? together : await this.run(example))
+      }
+    }
+    await Promise.all([work(), work()])
+    return outcomes
+  }
+
+  #runTogether(examples: ReadonlyArray<Example>): Promise<Outcome> {
+    const files = examples.map((example) => this.#names.get(example) ?? "")
+    const name = `together_${files[0]}`
+    const lines = files.map((file) => `await import(${JSON.stringify(`./${file}`)})\n`)
+    writeFileSync(join(this.folder, name), lines.join(""))
+    return this.#start(name)
   }
 
   remove(): void {

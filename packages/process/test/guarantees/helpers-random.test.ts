@@ -100,5 +100,5 @@ it.live(
       const status = yield* Effect.catchTag(works, "KeeperLost", () => works)
       expect(status).toMatchObject({ _tag: "Exited", code: 0 })
     }).pipe(Effect.provide(Nursery.layer)),
-  Random.isCampaign ? 600_000 : 60_000
+  Random.isCampaign ? 1_800_000 : 240_000
 )

@@ -37,5 +37,5 @@ it.live(
       const all = Array.from({ length: rounds }, (_, index) => round(index, random.below(LONGEST)))
       return Effect.all(all, { concurrency: 2, discard: true })
     }),
-  Random.isCampaign ? 600_000 : 60_000
+  Random.isCampaign ? 1_800_000 : 240_000
 )

@@ -22,7 +22,8 @@ import type { Tuning } from "../../src/internal/keeper/encoder.ts"
 import type { KeeperLost, KeeperUnavailable } from "../../src/ProcessError.ts"
 
 export const tuning: Tuning = {
-  readyDeadline: 5_000,
+  // Stand-ins are programs of Node, which may take their time to start.
+  readyDeadline: 60_000,
   ownerDeathGrace: 2_000,
   spawnDeadline: 10_000,
   killDeadline: 5_000,

@@ -186,7 +186,6 @@ inNursery(`PostgreSQL${because(noPostgres)}`, (it) => {
         const other = observe((yield* start(Command.make("sleep", ["1000"]))).process)
         const error = yield* Effect.flip(check(Ready.tcp(port), other))
         expect(error.reason).toMatchObject({ _tag: "ReadyStranger", pid: child.process?.pid, program: "postgres" })
-      }),
-    60_000
+      })
   )
 })
