@@ -1,6 +1,7 @@
 /** A fiber is interrupted at any point between asking for a process and holding it: nothing of the attempt is left. */
 import { expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -15,10 +16,10 @@ import * as Stage from "../support/stage.ts"
 const ROUNDS = Random.isCampaign ? 20_000 : 1_000
 const AT_ONCE = 20
 
-/** Lets a random time pass: none, some microtasks, some turns of the event loop, or a few milliseconds. */
-const pause = (random: Random.Random): Effect.Effect<void> => {
+/** Lets a random time pass: none, some microtasks, some turns of the event loop, or a few milliseconds; or until the spawn is done. */
+const pause = (random: Random.Random, done: Effect.Effect<unknown>): Effect.Effect<unknown> => {
   const count = random.below(12)
-  switch (random.below(4)) {
+  switch (random.below(5)) {
     case 0:
       return Effect.void
     case 1:
@@ -29,8 +30,11 @@ const pause = (random: Random.Random): Effect.Effect<void> => {
       return Effect.promise(async () => {
         for (let passed = 0; passed < count; passed++) await new Promise((resolve) => setImmediate(resolve))
       })
-    default:
+    case 3:
       return Effect.sleep(count / 3)
+    default:
+      // However slow this machine is, some of them come so far.
+      return done
   }
 }
 
@@ -58,15 +62,17 @@ type Outcome = "interrupted" | "started" | "failed"
 const round = (command: Command.Plain, random: Random.Random) =>
   Effect.gen(function* () {
     let outcome: Outcome = "interrupted"
+    const done = yield* Deferred.make<void>()
     const spawning: Effect.Effect<never, SpawnError | KeeperLost, Nursery.Nursery> = Effect.scoped(
       Effect.gen(function* () {
         yield* Process.spawn(command)
         outcome = "started"
+        yield* Deferred.succeed(done, undefined)
         return yield* Effect.never
       })
-    )
+    ).pipe(Effect.onError(() => Deferred.succeed(done, undefined)))
     const fiber = yield* Effect.forkChild(spawning, { startImmediately: random.below(2) === 0 })
-    yield* pause(random)
+    yield* pause(random, Deferred.await(done))
     yield* Fiber.interrupt(fiber)
     const exit = yield* Fiber.await(fiber)
     // A program that is not there fails before the interruption, or not at all.

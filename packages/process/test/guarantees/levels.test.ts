@@ -77,8 +77,8 @@ describe("level group", () => {
           )
           const parents = new Set(processes.map(({ pid }) => Proc.entryOf(pid)?.parent))
           expect([...parents]).toEqual([Proc.families()[0]?.groupReaper])
-          // Those that are kept ready for level tree, of which the last may just be coming.
-          expect(Proc.families()[0]?.reapers.length).toBeLessThanOrEqual(2)
+          // Those that are kept ready for level tree, which come and go by themselves: not one for each.
+          expect(Proc.families()[0]?.reapers.length).toBeLessThan(10)
         })
       )
       expect(stage.left()).toEqual([])

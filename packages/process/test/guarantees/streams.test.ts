@@ -54,6 +54,7 @@ describe("a descendant that holds stdout open", () => {
       const reading = yield* Effect.scoped(
         Effect.gen(function* () {
           const process = yield* Process.spawn(stage.play(holder).pipe(Command.stdout("pipe")))
+          yield* process.exit
           yield* stage.hears("escaped")
           return yield* Effect.forkDetach(process.stdout.pipe(Stream.decodeText(), Stream.mkString), {
             startImmediately: true

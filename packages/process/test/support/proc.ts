@@ -7,6 +7,8 @@ export interface Entry {
   /** As in `proc_pid_stat(5)`: Z is a zombie, T is stopped. */
   readonly state: string
   readonly parent: number
+  /** In ticks since the machine was started. */
+  readonly startTime: number
 }
 
 const read = (path: string): string | undefined => {
@@ -22,8 +24,10 @@ export const entryOf = (pid: number): Entry | undefined => {
   const line = read(`/proc/${pid}/stat`)
   if (line === undefined) return undefined
   const close = line.lastIndexOf(")")
-  const [state = "", parent = ""] = line.slice(close + 2).split(" ")
-  return { pid, name: line.slice(line.indexOf("(") + 1, close), state, parent: Number(parent) }
+  const fields = line.slice(close + 2).split(" ")
+  const [state = "", parent = ""] = fields
+  const name = line.slice(line.indexOf("(") + 1, close)
+  return { pid, name, state, parent: Number(parent), startTime: Number(fields[19]) }
 }
 
 export const table = (): ReadonlyArray<Entry> =>
@@ -68,8 +72,12 @@ export interface Family {
 /** The helpers of all nurseries of a program, oldest first. */
 export const families = (owner = process.pid): ReadonlyArray<Family> => {
   const all = table()
+  // Not by their pids, which begin again at the end of their range.
   const childrenOf = (pid: number, name: string): ReadonlyArray<number> =>
-    all.filter((entry) => entry.parent === pid && entry.name === name && entry.state !== "Z").map((entry) => entry.pid)
+    all
+      .filter((entry) => entry.parent === pid && entry.name === name && entry.state !== "Z")
+      .toSorted((one, other) => one.startTime - other.startTime)
+      .map((entry) => entry.pid)
   return childrenOf(owner, "nursery-guard").flatMap((guard) =>
     childrenOf(guard, "nursery-keeper").map((keeper) => ({
       guard,
