@@ -12,7 +12,7 @@ import * as Command from "../../src/Command.ts"
 import * as ExitStatus from "../../src/ExitStatus.ts"
 import * as Process from "../../src/Process.ts"
 import * as Stage from "../support/stage.ts"
-import { bytes, onEveryWay, sh } from "./setup.ts"
+import { becomesEmpty, bytes, onEveryWay, sh } from "./setup.ts"
 
 class Words extends Context.Service<Words, ReadonlyArray<string>>()("test/Words") {}
 
@@ -135,8 +135,7 @@ onEveryWay("live parts", (it) => {
       const process = yield* Process.spawn(command).pipe(Scope.provide(scope))
       expect(yield* process.stdout).toBe(1)
       yield* process.ended
-      yield* Effect.yieldNow
-      expect(scope.state._tag).toBe("Empty")
+      yield* becomesEmpty(scope)
       yield* Scope.close(scope, Exit.void)
     })
   )

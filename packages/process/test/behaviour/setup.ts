@@ -7,12 +7,14 @@
 import { layer, type Vitest } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Command from "../../src/Command.ts"
 import * as Nursery from "../../src/Nursery.ts"
 import type { KeeperUnavailable } from "../../src/ProcessError.ts"
 import * as Proc from "../support/proc.ts"
 import type { Stage } from "../support/stage.ts"
+import { until } from "../support/within.ts"
 
 /** A promise that not every way can keep, by the name that the tests call it. */
 export type Promised =
@@ -86,6 +88,10 @@ export const size = <E, R>(stream: Stream.Stream<Uint8Array, E, R>): Effect.Effe
 
 /** A command that a POSIX shell runs. */
 export const sh = (script: string) => Command.make("/bin/sh", ["-c", script])
+
+/** Nobody has anything to do any more when a scope closes; what was there has left it of itself, which may take some turns. */
+export const becomesEmpty = (scope: Scope.Scope): Effect.Effect<void> =>
+  Effect.promise(() => until("see the scope empty", () => scope.state._tag === "Empty"))
 
 /** What is left on a stage at this moment. */
 export const leftOn = (stage: Stage, way: Way): ReadonlyArray<string> =>

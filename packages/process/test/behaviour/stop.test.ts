@@ -12,7 +12,7 @@ import * as Nursery from "../../src/Nursery.ts"
 import * as Process from "../../src/Process.ts"
 import * as Proc from "../support/proc.ts"
 import * as Stage from "../support/stage.ts"
-import { leftOn, leftOpen, onEveryWay, sh } from "./setup.ts"
+import { becomesEmpty, leftOn, leftOpen, onEveryWay, sh } from "./setup.ts"
 
 const soon = Command.stop({ grace: "100 millis" })
 
@@ -162,7 +162,7 @@ onEveryWay("a scope", (it, way) => {
       }
       const failed = yield* Effect.flip(Process.spawn(Command.make("/nowhere")).pipe(Scope.provide(scope)))
       expect(failed._tag).toBe("SpawnError")
-      expect(scope.state._tag).toBe("Empty")
+      yield* becomesEmpty(scope)
       yield* Scope.close(scope, Exit.void)
     })
   )

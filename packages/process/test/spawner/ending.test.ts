@@ -102,7 +102,8 @@ for (const [name, spawner] of both) {
           yield* yield* linesOf(handle.stdout)
           const before = performance.now()
           yield* handle.kill()
-          expect(performance.now() - before).toBeGreaterThanOrEqual(1000)
+          // Timers may be a moment early.
+          expect(performance.now() - before).toBeGreaterThanOrEqual(990)
           expect(yield* handle.isRunning).toBe(false)
         })
       )
