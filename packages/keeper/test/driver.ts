@@ -126,9 +126,14 @@ export class Spawned {
 
   /** STARTED, or an error that shows what came instead. */
   async started(): Promise<Of<"started">> {
-    const answer = await this.#family.answer(this.id, ["started", "failed", "lost"])
+    const answer = await this.answered()
     if (answer.type !== "started") throw new Error(`did not start: ${JSON.stringify(answer)}`)
     return answer
+  }
+
+  /** What came of the request itself. */
+  answered(): Promise<F.Answer> {
+    return this.#family.answer(this.id, ["started", "failed", "lost"])
   }
 
   failed(): Promise<Of<"failed">> {

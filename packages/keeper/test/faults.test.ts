@@ -6,7 +6,16 @@ import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
 import type { Family } from "./driver.ts"
 import * as F from "./frames.ts"
-import { childrenOf, closeAll, descriptorsOf, expectNothingAlive, start, stateOf, until } from "./suite.ts"
+import {
+  childrenOf,
+  closeAll,
+  descriptorsOf,
+  expectNothingAlive,
+  signalAll,
+  start,
+  until,
+  whileStopped
+} from "./suite.ts"
 import * as Tools from "./tools.ts"
 
 const { EAGAIN, EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC } = constants.errno
@@ -96,7 +105,7 @@ const exercise = async (family: Family, level: number): Promise<F.Answer> => {
 
 /** So that the next spawn has to fork one. */
 const withoutReapers = async (family: Family): Promise<void> => {
-  for (const pid of childrenOf(family.keeper)) process.kill(pid, 9)
+  signalAll(9, childrenOf(family.keeper))
   await until(() => childrenOf(family.keeper).length === 0)
 }
 
@@ -180,14 +189,14 @@ describe.skipIf(keeper === undefined)(`a call that fails${Tools.because(missing)
       await family.settled()
       // The keeper finds the request before it hears of the death, and sends the job to nobody.
       const reapers = childrenOf(family.keeper)
-      process.kill(family.keeper, 19)
-      await until(() => stateOf(family.keeper) === "T")
-      const child = family.probe(["exit", "1"], { level })
-      await until(() => family.unsent === 0)
-      await family.order("umask 022")
-      faults.arm(7, 1, EAGAIN)
-      for (const pid of reapers) process.kill(pid, 9)
-      process.kill(family.keeper, 18)
+      const child = await whileStopped(family, async () => {
+        const child = family.probe(["exit", "1"], { level })
+        await until(() => family.unsent === 0)
+        await family.order("umask 022")
+        faults.arm(7, 1, EAGAIN)
+        signalAll(9, reapers)
+        return child
+      })
       // Lost, if the reaper took it in its very last moment.
       const answer = await family.answer(child.id, ["failed", "lost"])
       if (answer.type === "failed") expect(answer).toMatchObject({ step: F.Step.helper, errno: EAGAIN })

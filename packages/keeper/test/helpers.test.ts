@@ -1,5 +1,6 @@
 /** The helpers themselves: killed, stopped, signalled and left behind, one by one and in every combination. */
 import { constants } from "node:os"
+import { isDeepStrictEqual } from "node:util"
 import { describe, expect, it } from "vitest"
 import type { Family } from "./driver.ts"
 import * as F from "./frames.ts"
@@ -11,6 +12,7 @@ import {
   noSubreapers,
   onTargets,
   released,
+  signalAll,
   stateOf,
   type Target,
   until
@@ -54,18 +56,6 @@ const subsets = Array.from({ length: 15 }, (_, index) => names.filter((_, bit) =
 const pidsOf = (family: Family, trees: ReadonlyArray<Tree>, which: ReadonlyArray<Name>): ReadonlyArray<number> =>
   which.flatMap((name) => (name === "reapers" ? trees.map((tree) => tree.reaper) : [family[name]]))
 
-const killAll = (signal: number, pids: ReadonlyArray<number>): void => {
-  for (const pid of pids) {
-    // 0 would be this process's own group.
-    if (pid <= 1) throw new Error(`no such helper: ${pid}`)
-    try {
-      process.kill(pid, signal)
-    } catch {
-      // A helper that left because of the death of the one before it.
-    }
-  }
-}
-
 /** Without any helper of a tree only its leader is sure to die. */
 const survivorsAllowed = (which: ReadonlyArray<Name>): boolean =>
   (["guard", "keeper", "reapers"] as const).every((name) => which.includes(name))
@@ -82,7 +72,7 @@ const kills = (target: Target): void => {
     const trees = await grow(family)
     // From the top down, and from the bottom up: whoever is next may have begun to see to what the last one left.
     const victims = pidsOf(family, trees, which)
-    killAll(9, target.root ? victims : victims.toReversed())
+    signalAll(9, target.root ? victims : victims.toReversed())
     if (which.includes("keeper") && !which.includes("owner")) await family.closed
     endOwner(family, which)
     if (!allowed) {
@@ -104,7 +94,7 @@ onTargets("SIGKILL", native, (target) => {
     const other = family.spawn({ argv: ["cat"], fds: [{ target: 0, kind: F.Kind.pipeIn }, ...output] })
     const started = await other.started()
     const victim = family.probe(["pause"])
-    killAll(9, [(await victim.started()).reaper])
+    signalAll(9, [(await victim.started()).reaper])
     expect((await victim.lost()).reaper).toBe((await victim.started()).reaper)
     await victim.ended()
     const text = family.read(started)
@@ -118,7 +108,7 @@ onTargets("SIGKILL", native, (target) => {
     const family = await target.start({ hello: { reapers: 4 } })
     for (let round = 0; round < 2; round++) {
       await family.probe([]).exited()
-      killAll(9, childrenOf(family.keeper))
+      signalAll(9, childrenOf(family.keeper))
       const children = Array.from({ length: 8 }, () => family.probe([]))
       // One whose job was taken by a reaper in its last moment is lost or failed, and says so.
       await Promise.all(children.map((child) => child.ended()))
@@ -137,7 +127,7 @@ onTargets("SIGKILL", native, (target) => {
       for (const child of children) child.stop({ grace: 10 })
       const reapers = childrenOf(family.keeper)
       const victim = reapers[round % Math.max(reapers.length, 1)]
-      if (victim !== undefined && stateOf(victim) !== "gone") process.kill(victim, 9)
+      if (victim !== undefined) signalAll(9, [victim])
       await Promise.all(children.map((child) => child.ended()))
     }
     await expectNothingLeft(family)
@@ -148,7 +138,7 @@ const stops = (target: Target): void => {
   it("to the keeper: the guard kills it after two seconds, and everything ends", async () => {
     const family = await target.start()
     const trees = await grow(family)
-    killAll(19, [family.keeper])
+    signalAll(19, [family.keeper])
     await family.closed
     await Promise.all(trees.map((tree) => tree.ended))
     family.end()
@@ -156,24 +146,30 @@ const stops = (target: Target): void => {
   })
 
   it("to the keeper, and SIGCONT in time: it goes on where it was", async () => {
-    const family = await target.start()
-    const child = family.probe(["pause"])
-    await child.started()
-    killAll(19, [family.keeper])
-    await until(() => stateOf(family.keeper) === "T")
-    child.stop()
-    const later = family.output(["echo", "later"])
-    killAll(18, [family.keeper])
-    expect(await later).toBe("later\n")
-    expect(await child.exited()).toMatchObject({ status: 15 })
-    await expectNothingLeft(family)
+    // Where this program itself is held up for so long that it is not in time, another try.
+    for (let took = Number.POSITIVE_INFINITY; took > 1500; ) {
+      const family = await target.start()
+      const child = family.probe(["pause"])
+      await child.started()
+      const begin = performance.now()
+      signalAll(19, [family.keeper])
+      await until(() => stateOf(family.keeper) === "T")
+      child.stop()
+      const later = family.probe(["exit", "7"])
+      signalAll(18, [family.keeper])
+      took = performance.now() - begin
+      if (took > 1500) continue
+      expect(await later.exited()).toMatchObject({ status: 7 << 8 })
+      expect(await child.exited()).toMatchObject({ status: 15 })
+      await expectNothingLeft(family)
+    }
   })
 
   it("to the keeper and SIGKILL to a reaper: the guard ends both", async () => {
     const family = await target.start()
     const trees = await grow(family)
-    killAll(19, [family.keeper])
-    killAll(9, [trees[1]?.reaper ?? 0])
+    signalAll(19, [family.keeper])
+    signalAll(9, [trees[1]?.reaper ?? 0])
     await Promise.all(trees.map((tree) => tree.ended))
     family.end()
     await expectNothingAlive(family)
@@ -182,7 +178,7 @@ const stops = (target: Target): void => {
   it("to reapers: their parent takes over and tells", async () => {
     const family = await target.start()
     const trees = await grow(family)
-    killAll(
+    signalAll(
       19,
       trees.map((tree) => tree.reaper)
     )
@@ -193,9 +189,9 @@ const stops = (target: Target): void => {
   it("to reapers and SIGKILL to the keeper: the guard takes over", async () => {
     const family = await target.start()
     const trees = await grow(family)
-    killAll(19, trees.map((tree) => tree.reaper).concat(family.guard))
-    killAll(9, [family.keeper])
-    killAll(18, [family.guard])
+    signalAll(19, trees.map((tree) => tree.reaper).concat(family.guard))
+    signalAll(9, [family.keeper])
+    signalAll(18, [family.guard])
     await Promise.all(trees.map((tree) => tree.ended))
     family.end()
     await expectNothingAlive(family)
@@ -204,7 +200,7 @@ const stops = (target: Target): void => {
   it("to the guard: it leaves with the keeper all the same", async () => {
     const family = await target.start()
     const trees = await grow(family)
-    killAll(19, [family.guard])
+    signalAll(19, [family.guard])
     await until(() => stateOf(family.guard) === "T")
     family.end()
     await expectNothingAlive(family)
@@ -219,9 +215,9 @@ const stops = (target: Target): void => {
     const id = started.id
     family.send(F.Request.stop, id, F.policy({ grace: 100 }))
     await family.settled()
-    killAll(19, [family.owner])
+    signalAll(19, [family.owner])
     await lines.ended
-    killAll(18, [family.owner])
+    signalAll(18, [family.owner])
     expect(await family.answer(id, ["exited"])).toMatchObject({ status: 9, ended: true })
     await expectNothingLeft(family)
   })
@@ -236,10 +232,10 @@ onTargets("the helpers", native, (target) => {
     const helpers = [family.guard, family.keeper, ...childrenOf(family.keeper)]
     for (let signal = 1; signal <= 64; signal++) {
       if (signal === 9 || signal === 19) continue
-      killAll(signal, helpers)
+      signalAll(signal, helpers)
     }
     expect(await family.output(["echo", "unmoved"])).toBe("unmoved\n")
-    for (const tree of trees) expect(stateOf(tree.leader)).toBe("S")
+    await until(() => trees.every((tree) => stateOf(tree.leader) === "S"))
     await expectNothingLeft(family)
   })
 
@@ -256,11 +252,15 @@ onTargets("the helpers", native, (target) => {
     const trees = await grow(family)
     const helpers = [family.guard, family.keeper, ...trees.map((tree) => tree.reaper)]
     const switches = () => helpers.map((pid) => Tools.voluntarySwitches(pid))
-    // A reaper gives its memory back once its process has lived for a while, and that is the last that it does by itself.
-    await family.nap(400)
-    const before = switches()
-    await family.nap(500)
-    expect(switches()).toEqual(before)
+    const windows: Array<ReadonlyArray<number>> = [switches()]
+    const isQuiet = () => isDeepStrictEqual(windows.at(-1), windows.at(-3))
+    // A reaper gives its memory back once its process has lived for a while, and that is the last that it does by itself; on a
+    // machine that is busy with other things that may come late.
+    while (!(windows.length > 3 && isQuiet()) && windows.length < 20) {
+      await family.nap(300)
+      windows.push(switches())
+    }
+    expect(windows.at(-1)).toEqual(windows.at(-3))
     await expectNothingLeft(family)
   })
 })
@@ -302,7 +302,7 @@ onTargets("a released process", native, (target) => {
     const started = await child.started()
     await family.lines(started).find("ready")
     await child.release()
-    killAll(9, [family.guard, family.keeper])
+    signalAll(9, [family.guard, family.keeper])
     await family.closed
     family.end()
     const report = await family.report()
@@ -342,7 +342,7 @@ describe.runIf(Tools.campaign)("campaign", () => {
           family.probe(stubborn[index % 2]?.[0] ?? [], { level: index % 4 === 0 ? F.Level.group : F.Level.tree })
         }
         for (let turn = 0; turn < round % 50; turn++) await new Promise((resolve) => setImmediate(resolve))
-        killAll(9, pidsOf(family, trees, which))
+        signalAll(9, pidsOf(family, trees, which))
         endOwner(family, which)
         await expectNothingAlive(family)
         await Promise.all(trees.map((tree) => tree.ended))

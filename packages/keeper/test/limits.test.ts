@@ -84,9 +84,15 @@ onTargets("quotas", native, (target) => {
     const family = await target.start({ init: ["-l", "nofile=40"] })
     expect(await family.output(["echo", "few"])).toBe("few\n")
     expect(await family.output(["echo", "few"], { level: F.Level.group })).toBe("few\n")
-    const before = Tools.voluntarySwitches(family.keeper)
-    await family.nap(100)
-    expect(Tools.voluntarySwitches(family.keeper) - before).toBeLessThan(10)
+    // What it still has to do is done soon, and then it sleeps.
+    let before = Number.NEGATIVE_INFINITY
+    let now = Tools.voluntarySwitches(family.keeper)
+    for (let window = 0; window < 20 && now - before >= 10; window++) {
+      before = now
+      await family.nap(100)
+      now = Tools.voluntarySwitches(family.keeper)
+    }
+    expect(now - before).toBeLessThan(10)
     await expectNothingLeft(family)
   })
 
@@ -199,7 +205,8 @@ onTargets("a process that cannot be killed", released, (target) => {
     await new Promise((resolve) => tracer.stdout?.once("data", resolve))
     child.cancel()
     expect(await child.unkillable()).toMatchObject({ count: 1, pids: [started.pid] })
-    expect(stateOf(started.pid)).toBe("Z")
+    // It may need more time to die than the deadline gives it.
+    await until(() => stateOf(started.pid) === "Z")
     tracer.kill("SIGKILL")
     await child.ended()
     await expectNothingLeft(family)

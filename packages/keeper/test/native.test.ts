@@ -84,7 +84,7 @@ const fuzzer = [join(here, "fuzz", "frames.c"), ...Tools.keeperSources(["frames.
 
 describe("fuzzing the decoder", () => {
   const libFuzzer = Tools.libFuzzer()
-  const limit = (fuzzSeconds + 60) * 1000
+  const limit = (fuzzSeconds + 180) * 1000
 
   it.skipIf(libFuzzer instanceof Tools.Missing)(
     `finds nothing with libFuzzer${Tools.because(libFuzzer)}`,

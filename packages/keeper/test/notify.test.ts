@@ -13,7 +13,8 @@ import {
   native,
   onTargets,
   stateOf,
-  until
+  until,
+  whileStopped
 } from "./suite.ts"
 import * as Tools from "./tools.ts"
 
@@ -66,9 +67,11 @@ const deafTo = async (family: Family, words: ReadonlyArray<string>): Promise<rea
   return [child, lines]
 }
 
-/** Nothing happens in these processes any more. */
+/** Nothing happens in these processes any more: all of them sleep, none has been awake meanwhile. */
 const restOf = async (family: Family, pids: ReadonlyArray<number> = [family.keeper]): Promise<void> => {
-  for (let before = -1, now = 0; before !== now; ) {
+  // Who only waits for the processor has not gone to sleep either, so that alone would prove nothing.
+  const sleeps = () => pids.every((pid) => stateOf(pid) === "S")
+  for (let before = -1, now = 0; before !== now || !sleeps(); ) {
     before = now
     await family.nap(100)
     now = pids.reduce((sum, pid) => sum + Tools.voluntarySwitches(pid), 0)
@@ -255,13 +258,12 @@ onTargets("a sender", native, (target) => {
       const input = family.open(started, 0)
       await family.settled()
       // The keeper looks at it only after it has been waited for.
-      process.kill(family.keeper, 19)
-      await until(() => stateOf(family.keeper) === "T")
-      input.destroy()
-      await lines.find("waited")
-      await lines.find("zombie")
-      await until(() => childrenOf(started.pid).some((pid) => stateOf(pid) === "Z"))
-      process.kill(family.keeper, 18)
+      await whileStopped(family, async () => {
+        input.destroy()
+        await lines.find("waited")
+        await lines.find("zombie")
+        await until(() => childrenOf(started.pid).some((pid) => stateOf(pid) === "Z"))
+      })
       expect(await child.notified()).toMatchObject({ sender: "gone", text: "STATUS=gone" })
       expect(await child.notified()).toMatchObject({ sender: "member", text: "STATUS=zombie" })
       child.cancel()
@@ -297,11 +299,11 @@ onTargets("a sender", native, (target) => {
     const family = await target.start()
     const [child, name] = await named(family)
     const { reaper } = await child.started()
-    process.kill(family.keeper, 19)
-    await until(() => stateOf(family.keeper) === "T")
-    const late = await stranger(name, ["notify", "READY=1"])
-    process.kill(reaper, 9)
-    process.kill(family.keeper, 18)
+    const late = await whileStopped(family, async () => {
+      const late = await stranger(name, ["notify", "READY=1"])
+      process.kill(reaper, 9)
+      return late
+    })
     await child.lost()
     expect(await child.notified()).toMatchObject({ text: "READY=1" })
     await child.ended()

@@ -1,7 +1,8 @@
 /** What the tests of a running keeper have in common: which builds of it, as which users, and that nothing is left of any. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs"
+import { constants } from "node:os"
 import { afterAll, describe, expect, it } from "vitest"
-import { Family, type Options, type Report } from "./driver.ts"
+import { Family, type Options, type Report, type Spawned } from "./driver.ts"
 import * as Tools from "./tools.ts"
 
 export interface Target {
@@ -159,10 +160,48 @@ export const childrenOf = (pid: number): ReadonlyArray<number> =>
     .map(Number)
     .filter((each) => parentOf(each) === pid)
 
-/** Asks again until it is so, for what the kernel tells nobody. */
+/** SIGKILL, or another one, to all of them; those that have left by now need none. */
+export const signalAll = (signal: number, pids: ReadonlyArray<number>): void => {
+  for (const pid of pids) {
+    // 0 would be this process's own group.
+    if (pid <= 1) throw new Error(`no such process: ${pid}`)
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // It has left.
+    }
+  }
+}
+
+/** Stops the keeper while something is done, and the guard too, which would kill a keeper that stays stopped for two seconds. */
+export const whileStopped = async <A>(family: Family, work: () => Promise<A>): Promise<A> => {
+  for (const pid of [family.guard, family.keeper]) {
+    process.kill(pid, 19)
+    await until(() => stateOf(pid) === "T")
+  }
+  try {
+    return await work()
+  } finally {
+    for (const pid of [family.keeper, family.guard]) process.kill(pid, 18)
+  }
+}
+
+/**
+ * The first of these spawns that is not given up for its time. Where the limit of a test is short enough to be waited for, a machine
+ * that is busy with other things may need longer for any spawn.
+ */
+export const inTime = async (spawn: () => Spawned): Promise<Spawned> => {
+  for (;;) {
+    const child = spawn()
+    const answer = await child.answered()
+    if (answer.type !== "failed" || answer.errno !== constants.errno.ETIMEDOUT) return child
+  }
+}
+
+/** Asks again until it is so, for what the kernel tells nobody. Only what never comes takes a minute. */
 export const until = async (holds: () => boolean): Promise<void> => {
-  for (const end = performance.now() + 20_000; !holds(); ) {
-    if (performance.now() > end) throw new Error(`not within 20 seconds: ${holds}`)
+  for (const end = performance.now() + 60_000; !holds(); ) {
+    if (performance.now() > end) throw new Error(`not within a minute: ${holds}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }

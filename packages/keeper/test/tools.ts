@@ -246,9 +246,17 @@ const hasUserNamespaces = once(() => spawnSync("unshare", ["--user", "true"]).st
 export const processLimit = (more: number): ReadonlyArray<string> =>
   !isRoot && hasUserNamespaces() ? ["-n", "-l", `nproc=${more}`] : ["-l", `nproc=${tasksOf(ordinaryUser) + more}`]
 
+/** A folder of this state of the sources alone: other checkouts of this user have other ones. */
+const folderOfSources = (name: string): string => {
+  const hash = createHash("sha256")
+  for (const file of [...keeperSources(), ...headers()]) hash.update(readFileSync(file))
+  forgetOld(name)
+  return join(cache, `${name}-${hash.digest("hex").slice(0, 16)}`)
+}
+
 /** The keeper as users get it. */
 export const releaseKeeper = once((): string => {
-  const result = build({ out: join(cache, "release") })
+  const result = build({ out: folderOfSources("release") })
   if (result._tag === "Failed") throw new Error(result.message)
   return result.path
 })
@@ -280,7 +288,7 @@ export const arm64Keeper = once((): { readonly path: string; readonly emulator: 
   const emulator = which("qemu-aarch64-static") ?? which("qemu-aarch64")
   if (process.arch === "arm64") return new Missing("this machine is arm64 itself")
   if (emulator === undefined) return new Missing("no qemu-aarch64-static: `apt install qemu-user-static`")
-  const result = build({ arch: "arm64", out: join(cache, "arm64") })
+  const result = build({ arch: "arm64", out: folderOfSources("arm64") })
   if (result._tag === "Failed") return new Missing(result.message)
   return { path: result.path, emulator }
 })
