@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Command } from "@nursery/process"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Ready from "../src/Ready.ts"
 import { check, inNursery, observe, start } from "./ready/setup.ts"
 
@@ -62,9 +63,8 @@ inNursery("a child", (it) => {
   it.effect("is ready when a command exits well, and is told why it does not yet", () =>
     Effect.gen(function* () {
       const child = observe(undefined)
-      const ready = Ready.command(Command.make("sh", ["-c", "echo noise; echo not yet >&2; exit 3"])).pipe(
-        Ready.timeout("200 millis")
-      )
+      const once: Ready.PollOptions = { schedule: Schedule.recurs(0) }
+      const ready = Ready.command(Command.make("sh", ["-c", "echo noise; echo not yet >&2; exit 3"]), once)
       const error = yield* Effect.flip(check(ready, child))
       expect(error).toMatchObject({ _tag: "NotReady", reason: { _tag: "ReadyTimeout" } })
       expect(child.problems[0]).toContain("exited with code 3\nnot yet")

@@ -72,14 +72,21 @@ export const folder = (owner?: number): Effect.Effect<string, never, Scope.Scope
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
   )
 
-/** A port that nobody listens at: the kernel gives the same one to nobody else soon after. */
-export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
-  const server = Net.createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
+// Below those that the kernel chooses itself, for listeners and connections of all programs; and other ones in each test file's process.
+let lastPort = 10_000 + (process.pid % 700) * 32
+
+const isFree = (port: number) =>
+  Effect.callback<boolean>((resume) => {
+    const server = Net.createServer()
+    server.once("error", () => resume(Effect.succeed(false)))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(true))))
   })
+
+/** A port that nobody listens at, and nobody else will. */
+export const freePort: Effect.Effect<number> = Effect.suspend(() => {
+  lastPort = lastPort < 32_700 ? lastPort + 1 : 10_000
+  const port = lastPort
+  return Effect.flatMap(isFree(port), (is) => (is ? Effect.succeed(port) : freePort))
 })
 
 /** This program listens, and is silent. */

@@ -231,6 +231,7 @@ describe("a process that is parked on a dependency", () => {
       yield* running.child("api").stop
       Proc.kill(db)
       yield* isSpawned(running, "db", 2)
+      yield* stage.hears("db")
       return { commands: () => commands, running }
     })
 

@@ -10,6 +10,9 @@ const rounds = Random.isCampaign ? 200 : 20
 /** Some are killed while they start, before they have helpers. */
 const startingRounds = 10
 
+/** And some when the tree has been ready once. */
+const turningRounds = 4
+
 const LONGEST = 200
 
 const program = "../../../../supervisor/test/support/programs/restless.ts"
@@ -19,9 +22,13 @@ const round = (index: number, delay: number) =>
     const stage = yield* Stage.make
     const ordinary = index % 2 === 1 && Owner.ordinaryProblem() === undefined
     const owner = yield* Owner.start(stage, program, [], { ordinary })
-    if (index % startingRounds !== 0) yield* stage.hears("restless")
-    yield* Effect.sleep(delay)
-    const turns = stage.news.count("turn")
+    const isStarting = index % startingRounds === 0
+    // On a slow machine others never come so far in their time.
+    const isInTurns = index % turningRounds === 1
+    if (isInTurns) yield* stage.hears("turn")
+    else if (!isStarting) yield* stage.hears("restless")
+    if (index > 0) yield* Effect.sleep(delay)
+    const turns = stage.news.count("turn") + (isInTurns ? 1 : 0)
     owner.kill(9, "owner")
     const report = yield* owner.ended
     const message = `round ${index}, killed after ${delay} ms; ${owner.output}`
@@ -44,5 +51,5 @@ it.live(
       expect(Math.min(...turns)).toBe(0)
       expect(Math.max(...turns)).toBeGreaterThan(0)
     }),
-  Random.isCampaign ? 900_000 : 120_000
+  Random.isCampaign ? 1_800_000 : 240_000
 )
