@@ -17,11 +17,17 @@ describe("stops", () => {
 
   it("forgets what was before", async () => {
     const { longest, watch } = stops()
-    await watch()
-    block(2000)
-    await longest()
-    await watch()
-    const [stop = Number.NaN] = await longest()
-    expect(stop).toBeLessThan(2000)
+    // The second time it may be held up by others for as long, but not each time.
+    const remembers = async (): Promise<boolean> => {
+      await watch()
+      block(200)
+      await longest()
+      await watch()
+      const [stop = Number.NaN] = await longest()
+      return !(stop < 200)
+    }
+    let tries = 0
+    while (tries < 10 && (await remembers())) tries++
+    expect(tries).toBeLessThan(10)
   })
 })

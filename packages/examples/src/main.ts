@@ -30,7 +30,7 @@ const tour = Effect.gen(function* () {
   const fourth = yield* Effect.provide(applicationRecovers(store), nursery)
   const fifth = yield* noChildrenAreLeft
   return worst([first, second, third, fourth, fifth])
-}).pipe(Effect.timeoutOrElse({ duration: "40 seconds", orElse: () => Effect.fail("it took longer than 40 seconds") }))
+}).pipe(Effect.timeoutOrElse({ duration: "90 seconds", orElse: () => Effect.fail("it took longer than 90 seconds") }))
 
 const main = Effect.gen(function* () {
   const verdict = yield* tour

@@ -78,7 +78,7 @@ describe("nothingIsLeft", () => {
     // Nobody is there any more who would wait for what the shell had started.
     const gate = child.stdio[3]
     if (gate instanceof Writable) gate.end("\n")
-    await vi.waitUntil(() => Proc.lookUp(background.pid)?.state === "Z")
+    await vi.waitUntil(() => Proc.lookUp(background.pid)?.state === "Z", { timeout: 60_000, interval: 5 })
     const { output, verdict } = await judge({ marker, seen: [background] })
     expect(verdict).toBe("broken")
     expect(output).toContain(`pid ${background.pid}  sh, a zombie`)
