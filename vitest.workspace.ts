@@ -28,7 +28,7 @@ const pure: Readonly<Record<string, ReadonlyArray<string>>> = {
     "ready/{policy,sockets}",
     "scenarios/{agreement,events,layer,metrics,virtual}"
   ],
-  testing: ["{Faults,Program,TestNursery,contract,notifications}"]
+  testing: ["{Program,TestNursery,contract,notifications}"]
 }
 
 const setupFiles = [join(packages, "process/test/support/cleanUp.ts")]
