@@ -308,7 +308,7 @@ onTargets("a spawn that is cancelled", native, (target) => {
   })
 })
 
-const bombTime = 20_000
+const bombTime = 60_000
 
 /** Trees that work against their end. */
 const hostile = (target: Target): void => {

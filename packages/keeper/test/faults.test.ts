@@ -130,7 +130,7 @@ describe.skipIf(keeper === undefined)(`a call that fails${Tools.because(missing)
     const begin = async (): Promise<Family> => {
       const family = await start({
         keeper: keeper ?? "",
-        hello: { spawnDeadline: 700, ownerDeathGrace: 50, reapers: 0 },
+        hello: { spawnDeadline: 15_000, ownerDeathGrace: 50, reapers: 0 },
         env: { NURSERY_FAULTS: faults.path }
       })
       // What is made once and kept.

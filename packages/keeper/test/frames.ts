@@ -114,7 +114,7 @@ export interface Hello {
 }
 
 export const hello = (given: Partial<Hello> = {}): Buffer => {
-  const { magic = MAGIC, version = VERSION, ownerDeathGrace = 300, spawnDeadline = 5000, killDeadline = 5000 } = given
+  const { magic = MAGIC, version = VERSION, ownerDeathGrace = 300, spawnDeadline = 20_000, killDeadline = 5000 } = given
   return u32(magic, version, ownerDeathGrace, spawnDeadline, killDeadline, given.reapers ?? 1)
 }
 

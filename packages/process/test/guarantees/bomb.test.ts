@@ -21,7 +21,7 @@ const MANY = 100
 const start = (stage: Stage.Stage) =>
   Effect.gen(function* () {
     const options = { ordinary: true, processes: LIMIT }
-    const owner = yield* Owner.start(stage, "stop.ts", ["say bombing bomb 20", "0"], options)
+    const owner = yield* Owner.start(stage, "stop.ts", ["say bombing bomb 60", "0"], options)
     yield* stage.hears("started", "bombing")
     const bombs = () => Proc.table().filter(({ name }) => name === stage.mark).length
     yield* Effect.promise(() => until("see the bomb grow", () => bombs() > MANY))

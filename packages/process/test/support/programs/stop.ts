@@ -14,7 +14,7 @@ const freezes = third === "freeze"
 const actor = freezes ? undefined : third
 
 // An actor of its own is one that cannot be killed; anything else may take its time.
-const killDeadline = actor === undefined ? "20 seconds" : "500 millis"
+const killDeadline = actor === undefined ? "60 seconds" : "500 millis"
 
 const main = Effect.gen(function* () {
   const started = yield* Process.spawn(play(words, actor).pipe(Command.stop({ grace: Number(grace) })))
