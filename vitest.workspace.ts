@@ -26,7 +26,8 @@ const pure: Readonly<Record<string, ReadonlyArray<string>>> = {
     "{Child,ChildError,Restart,SupervisorError,validate}",
     "core/*",
     "ready/{policy,sockets}",
-    "scenarios/{agreement,events,layer,metrics,virtual}"
+    "scenarios/{agreement,events,launch,layer,metrics,virtual}",
+    "shell/*"
   ],
   testing: ["{Program,TestNursery,contract,notifications}"]
 }

