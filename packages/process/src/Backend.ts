@@ -27,6 +27,7 @@ export type {
   Ticket
 } from "./internal/backend.ts"
 export type { Guarantees, LevelGuarantee } from "./internal/guarantees.ts"
+export type { Held, HeldAddress, HeldEnd, HeldFailure, HeldRequest, HeldStep, Holding } from "./internal/held.ts"
 export type { Outcome } from "./internal/streams/descriptor.ts"
 export type { Flow, Receiver } from "./internal/streams/flow.ts"
 export type { VirtualEnd } from "./internal/streams/virtual.ts"

@@ -123,7 +123,7 @@ type EncodedInput = "null" | "inherit" | "pipe" | { readonly _tag: "Read"; reado
 type EncodedOutput = "null" | "inherit" | "pipe" | { readonly _tag: "Append" | "Truncate"; readonly path: string }
 
 /**
- * The Schema of plain commands, those without a Stream or a Sink: they can be encoded, sent and stored.
+ * The Schema of plain commands, those without a Stream, a Sink or an `Fd`: they can be encoded, sent and stored.
  *
  * **Details**
  *

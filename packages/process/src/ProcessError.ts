@@ -119,10 +119,13 @@ export class Descriptor extends Schema.TaggedError<Descriptor>()("Descriptor", {
   descriptor: Schema.Int,
   /** The file that was to be opened, if it was one. */
   path: Schema.optionalKey(Schema.String),
-  errno: Schema.String
+  errno: Schema.String,
+  /** Of an `Fd` that cannot be used: why, and what to do. */
+  problem: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
     const name = streamNames[this.descriptor] ?? `descriptor ${this.descriptor}`
+    if (this.problem !== undefined) return `cannot use this Fd as ${name}: ${this.problem}`
     const what = this.path === undefined ? `cannot set up ${name}` : `cannot open ${showPath(this.path)} as ${name}`
     return `${what}: ${Errno.describe(this.errno)}`
   }

@@ -9,6 +9,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
+import type * as Fd from "./Fd.ts"
 import type { StreamError } from "./ProcessError.ts"
 
 const TypeId = "~@nursery/process/Stdio"
@@ -113,8 +114,9 @@ export type PlainDescriptor = PlainInput | PlainOutput | "pipe-in"
  * - `"pipe"`: a pipe that this program writes, as `process.stdin`.
  * - a file to read, see {@link read}.
  * - a Stream of bytes, written to the child while it runs.
+ * - an `Fd` that can be read.
  */
-export type Input = PlainInput | Stream.Stream<Uint8Array, unknown, unknown>
+export type Input = PlainInput | Stream.Stream<Uint8Array, unknown, unknown> | Fd.Fd<"readable" | "duplex">
 
 /**
  * What stdout and stderr can be.
@@ -124,8 +126,12 @@ export type Input = PlainInput | Stream.Stream<Uint8Array, unknown, unknown>
  * - `"pipe"`: a pipe that this program reads, as `process.stdout` or `process.stderr`.
  * - a file to write, see {@link append} and {@link truncate}.
  * - a Sink that takes the bytes while the child runs; its result is `process.stdout` or `process.stderr`.
+ * - an `Fd` that can be written.
  */
-export type Output = PlainOutput | Sink.Sink<unknown, Uint8Array, unknown, unknown, unknown>
+export type Output =
+  | PlainOutput
+  | Sink.Sink<unknown, Uint8Array, unknown, unknown, unknown>
+  | Fd.Fd<"writable" | "duplex">
 
 /**
  * What a descriptor from 3 on can be: everything that {@link Input} and {@link Output} can.

@@ -9,6 +9,7 @@
  */
 import type { KeeperLost, SpawnReason } from "../ProcessError.ts"
 import type { Guarantees } from "./guarantees.ts"
+import type { Held, HeldEnd, HeldRequest, Holding } from "./held.ts"
 import type { VirtualEnd } from "./streams/virtual.ts"
 
 /** A containment level, as in `docs/guarantees.md`. */
@@ -39,6 +40,8 @@ export type FdRequest = { readonly target: number } & (
   | { readonly kind: "file"; readonly path: string; readonly mode: "read" | "truncate" | "append" }
   /** One end of a pipe made by `Backend.pipe`: child to child, no byte passes through this program. */
   | { readonly kind: "joined"; readonly pipe: Joined; readonly end: "read" | "write" }
+  /** Something made by `Backend.hold`. `given`: once the child has started, its copy is the only one. */
+  | { readonly kind: "held"; readonly held: Held; readonly end: HeldEnd; readonly given: boolean }
   /** A stream socket; this program holds the other end, for both directions. */
   | { readonly kind: "duplex" }
 )
@@ -206,6 +209,10 @@ export interface Backend {
   spawn(request: SpawnRequest, observer: Observer): Ticket
   /** `undefined` where this backend cannot join children by a kernel pipe. */
   readonly pipe: (() => Joined) | undefined
+  /**
+   * Makes something that is held for any number of spawns. `done` is called once, later. Not there where this backend can hold nothing.
+   */
+  readonly hold?: ((request: HeldRequest, done: (result: Holding) => void) => void) | undefined
   /** Ends everything and lets the helpers go; `done` is called when all is proven dead. Later spawns start anew or fail. */
   close(done: () => void): void
   /** Milliseconds since 1970, for what the nursery tells about its processes, where it is not the machine's time. */

@@ -139,6 +139,7 @@ export const make = (
   return {
     guarantees: () => inner.guarantees(),
     pipe: inner.pipe,
+    hold: inner.hold,
     ...(inner.now === undefined ? undefined : { now: inner.now }),
     close: (done) => inner.close(done),
     spawn: (request, observer) => {

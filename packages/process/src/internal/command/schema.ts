@@ -16,6 +16,7 @@ import type * as Types from "effect/Types"
 import type { Command, Encoded, Env, Plain, StopOptions } from "../../Command.ts"
 import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
+import { isValue } from "../fd/value.ts"
 import { findProblem, formatPath, type Problem } from "./validate.ts"
 import { defaults, isCommand, make } from "./value.ts"
 
@@ -63,7 +64,7 @@ const issueAt = (path: Path, problem: string): SchemaIssue.Issue =>
   new SchemaIssue.Pointer(path, new SchemaIssue.InvalidValue({ message: `${formatPath(path)} ${problem}` }))
 
 const liveKind = (value: unknown): string | undefined =>
-  Stream.isStream(value) ? "a Stream" : Sink.isSink(value) ? "a Sink" : undefined
+  Stream.isStream(value) ? "a Stream" : Sink.isSink(value) ? "a Sink" : isValue(value) ? "an Fd" : undefined
 
 /** The first option that holds something that lives in this program. */
 const findLive = (self: Command): SchemaIssue.Issue | undefined => {

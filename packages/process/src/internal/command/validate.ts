@@ -16,6 +16,7 @@ import type { Command } from "../../Command.ts"
 import { InvalidArgument } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
+import { isValue as isFd } from "../fd/value.ts"
 
 /** The kernel's own limit of descriptor numbers, `fs.nr_open`, is 2^20 unless an administrator raised it. */
 const descriptorLimit = 1 << 20
@@ -85,7 +86,8 @@ const fileProblem = (file: Stdio.File): string | undefined => {
 
 const inputProblem = (value: unknown): string | undefined => {
   if (isMode(value) || Stream.isStream(value)) return undefined
-  if (!Stdio.isFile(value)) return 'is none of "null", "inherit", "pipe", Stdio.read(path) and a Stream'
+  if (isFd(value)) return value.direction === "writable" ? "is read by the child: this Fd is for output" : undefined
+  if (!Stdio.isFile(value)) return 'is none of "null", "inherit", "pipe", Stdio.read(path), a Stream and an Fd'
   return value._tag === "Read"
     ? fileProblem(value)
     : `is read by the child: Stdio.${value._tag.toLowerCase()} is for output`
@@ -93,16 +95,19 @@ const inputProblem = (value: unknown): string | undefined => {
 
 const outputProblem = (value: unknown): string | undefined => {
   if (isMode(value) || Sink.isSink(value)) return undefined
+  if (isFd(value)) return value.direction === "readable" ? "is written by the child: this Fd is for input" : undefined
   if (!Stdio.isFile(value)) {
-    return 'is none of "null", "inherit", "pipe", Stdio.append(path), Stdio.truncate(path) and a Sink'
+    return 'is none of "null", "inherit", "pipe", Stdio.append(path), Stdio.truncate(path), a Sink and an Fd'
   }
   return value._tag === "Read" ? "is written by the child: Stdio.read is for input" : fileProblem(value)
 }
 
 const descriptorProblem = (value: unknown): string | undefined => {
-  if (isMode(value) || value === "pipe-in" || Stream.isStream(value) || Sink.isSink(value)) return undefined
+  if (isMode(value) || value === "pipe-in" || Stream.isStream(value) || Sink.isSink(value) || isFd(value)) {
+    return undefined
+  }
   if (Stdio.isFile(value)) return fileProblem(value)
-  return 'is none of "null", "inherit", "pipe", "pipe-in", a file of Stdio, a Stream and a Sink'
+  return 'is none of "null", "inherit", "pipe", "pipe-in", a file of Stdio, a Stream, a Sink and an Fd'
 }
 
 const descriptorNumberProblem = (key: string): string | undefined => {

@@ -6,6 +6,7 @@
 import type { KeeperUnavailable } from "../../ProcessError.ts"
 import type { Backend, Joined, Observer, SpawnRequest, Ticket } from "../backend.ts"
 import type { Guarantees } from "../guarantees.ts"
+import type { HeldRequest, Holding } from "../held.ts"
 import type { Tuning } from "./encoder.ts"
 import * as Failures from "./failures.ts"
 import { Family, type FamilyEvents } from "./family.ts"
@@ -110,6 +111,11 @@ export class KeeperClient implements Backend {
   }
 
   readonly pipe = (): Joined => this.#family().pipe()
+
+  readonly hold = (request: HeldRequest, done: (result: Holding) => void): void => {
+    if (this.#disposed) queueMicrotask(() => done({ _tag: "Lost", error: Failures.closed }))
+    else this.#family().objects.make(request, done)
+  }
 
   close(done: () => void): void {
     const families = [...this.#families]

@@ -38,6 +38,8 @@ export interface ReplyHandler {
   listening(id: number, secret: Buffer, name: string): void
   /** One of its processes, or somebody else, has sent it. */
   notify(id: number, notification: RawNotification): void
+  /** An object was made or changed; `tells` is what its kind adds, good until the call returns. */
+  object(id: number, errno: number, step: number, tells: Buffer): void
   /** What came is not of this protocol. */
   violation(text: string): void
 }
@@ -92,7 +94,7 @@ export class Decoder {
       const size = bytes.readUInt32LE(at + F.FrameHeader.at.size)
       const type = bytes.readUInt16LE(at + F.FrameHeader.at.type)
       // Before waiting for a payload that may never come.
-      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.notify) {
+      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.object) {
         this.#violation(type, size)
         return
       }
@@ -164,6 +166,15 @@ export class Decoder {
         return true
       case F.Reply.listening:
         return this.#listening(id, bytes, at, size)
+      case F.Reply.object:
+        if (size < F.ObjectTold.size) return false
+        this.#handler.object(
+          id,
+          bytes.readUInt32LE(at + F.ObjectTold.at.errno),
+          bytes.readUInt32LE(at + F.ObjectTold.at.step),
+          bytes.subarray(at + F.ObjectTold.size, at + size)
+        )
+        return true
       case F.Reply.notify:
         return this.#notify(id, bytes, at, size)
       default:

@@ -8,6 +8,7 @@
  */
 import type { FdRequest, Reach as ReachName, SetupItem, SpawnRequest, StopPolicy } from "../backend.ts"
 import * as F from "./frames.ts"
+import { KeptObject } from "./objects.ts"
 
 /** Why a frame could not be written; nothing of it is in the buffer then. */
 export type Unwritable = "too big" | "malformed"
@@ -140,8 +141,24 @@ export class Encoder {
     this.#finish()
   }
 
-  drop(id: number): void {
-    this.#empty(F.Request.drop, id)
+  /** All of it, or one of its ends. */
+  drop(id: number, end?: number): void {
+    if (end === undefined) {
+      this.#empty(F.Request.drop, id)
+      return
+    }
+    this.#view.setUint32(this.#begin(F.Request.drop, id, 4), end, true)
+    this.#finish()
+  }
+
+  object(id: number, payload: Uint8Array): void {
+    const at = this.#begin(F.Request.object, id, payload.length)
+    this.#buffer.set(payload, at)
+    this.#finish()
+  }
+
+  seal(id: number): void {
+    this.#empty(F.Request.seal, id)
   }
 
   release(id: number): void {
@@ -226,6 +243,12 @@ export class Encoder {
         return this.#descriptor(at, fd.target, F.FdKind.object, fd.pipe.id, fd.end === "read" ? 0 : 1)
       case "file":
         return this.#descriptor(at, fd.target, F.FdKind.file, F.FdFile[fd.mode], this.#files++) ?? this.#string(fd.path)
+      case "held": {
+        // Of another backend it has been refused before.
+        if (!(fd.held instanceof KeptObject)) return "malformed"
+        const end = fd.end + (fd.given ? F.ObjectEnd.given : 0)
+        return this.#descriptor(at, fd.target, F.FdKind.object, fd.held.id, end)
+      }
       case "duplex":
         // A socket is an object, always: its id is in `objects`.
         return "malformed"

@@ -81,7 +81,13 @@ export const notStarted = (error: KeeperUnavailable): KeeperLost =>
 
 export const objectLost: KeeperLost = new KeeperLost({
   helper: "keeper",
-  message: `the keeper that held a pipe of this process was lost before the process could be started. ${again}`
+  message: `the keeper that held a descriptor of this process was lost before the process could be started: make the descriptor anew. ${again}`
+})
+
+export const heldLost: KeeperLost = new KeeperLost({
+  helper: "keeper",
+  message:
+    "the keeper that held this descriptor was lost, and the descriptor with it: make it anew, which starts a new keeper"
 })
 
 export const refused = (text: string): KeeperLost =>

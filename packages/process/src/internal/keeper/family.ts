@@ -8,12 +8,24 @@
  * @internal
  */
 import { closeSync } from "node:fs"
+import type { Socket } from "node:net"
 import type { KeeperUnavailable } from "../../ProcessError.ts"
-import type { Joined, Observer, OpenedFd, RawNotification, RawUsage, Reach, SpawnRequest, Step } from "../backend.ts"
+import type {
+  FdRequest,
+  Joined,
+  Observer,
+  OpenedFd,
+  RawNotification,
+  RawUsage,
+  Reach,
+  SpawnRequest,
+  Step
+} from "../backend.ts"
 import { Connection, type ConnectionHandler } from "./connection.ts"
 import type { LentFd, ReadyReply } from "./decoder.ts"
 import type { Encoder, Tuning } from "./encoder.ts"
 import * as Failures from "./failures.ts"
+import { type Holder, KeptObject, Objects } from "./objects.ts"
 import { KeeperDescriptors } from "./pipes.ts"
 import { awaitGone } from "./proof.ts"
 import { Sender } from "./sender.ts"
@@ -38,6 +50,8 @@ const LONGEST_TIMER = 0x7fffffff
 /** The socket of a keeper that is dead closes, unless somebody else has got hold of it. */
 const CLOSE_AFTER_GUARD = 1_000
 
+const nothing = Buffer.alloc(0)
+
 /** A kernel pipe that the keeper of one family holds. */
 export class KeptPipe implements Joined {
   readonly id: number
@@ -53,13 +67,14 @@ export class KeptPipe implements Joined {
   }
 }
 
-export class Family implements ConnectionHandler {
+export class Family implements ConnectionHandler, Holder {
   readonly #tuning: Tuning
   readonly #events: FamilyEvents
   readonly #connection: Connection
   readonly #tickets = new Map<number, KeptProcess>()
   readonly #signals = new Map<number, (errno: number) => void>()
   readonly #sender: Sender
+  readonly objects = new Objects(this)
   #state: "starting" | "ready" | "lost" | "dead" = "starting"
   #descriptors: KeeperDescriptors | undefined
   #features = 0
@@ -77,8 +92,8 @@ export class Family implements ConnectionHandler {
   constructor(path: string, tuning: Tuning, events: FamilyEvents) {
     this.#tuning = tuning
     this.#events = events
-    this.#connection = new Connection(path, tuning, this.#nextId(), this)
-    this.#sender = new Sender(this.#connection, () => this.#nextId())
+    this.#connection = new Connection(path, tuning, this.nextId(), this)
+    this.#sender = new Sender(this.#connection, () => this.nextId())
   }
 
   get encoder(): Encoder {
@@ -108,7 +123,7 @@ export class Family implements ConnectionHandler {
   }
 
   spawn(request: SpawnRequest, observer: Observer): KeptProcess {
-    const ticket = new KeptProcess(this, this.#nextId(), request, observer)
+    const ticket = new KeptProcess(this, this.nextId(), request, observer)
     this.#tickets.set(ticket.id, ticket)
     if (this.#state === "ready") this.#send(ticket)
     else if (this.#state !== "starting") queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
@@ -116,7 +131,7 @@ export class Family implements ConnectionHandler {
   }
 
   pipe(): KeptPipe {
-    const id = this.#nextId()
+    const id = this.nextId()
     this.encoder.pipe(id)
     this.written()
     return new KeptPipe(this, id)
@@ -157,7 +172,7 @@ export class Family implements ConnectionHandler {
   }
 
   signal(process: number, signal: number, reach: Reach, done: (errno: number) => void): void {
-    const id = this.#nextId()
+    const id = this.nextId()
     this.#signals.set(id, done)
     this.hold(1)
     this.encoder.signal(id, process, signal, reach)
@@ -177,16 +192,27 @@ export class Family implements ConnectionHandler {
 
   giveBack(lent: ReadonlyArray<LentFd>): void {
     this.encoder.close(
-      this.#nextId(),
+      this.nextId(),
       lent.map((fd) => fd.descriptor)
     )
     this.written()
   }
 
   drop(object: number): void {
-    if (this.#state !== "ready" && this.#state !== "starting") return
-    this.encoder.drop(object)
-    this.written()
+    this.objects.drop(object, undefined)
+  }
+
+  get isAlive(): boolean {
+    return this.#state === "ready" || this.#state === "starting"
+  }
+
+  connect(id: number, done: (result: Socket | string) => void): void {
+    this.#sender.connect(id, done)
+  }
+
+  pathOf(descriptor: number): string {
+    if (this.#descriptors?.usable !== true) throw new Error("the keeper's descriptors cannot be opened")
+    return this.#descriptors.pathOf(descriptor)
   }
 
   remove(ticket: KeptProcess): void {
@@ -220,6 +246,7 @@ export class Family implements ConnectionHandler {
     this.#events.retired(this)
     this.#started(error)
     const lost = Failures.notStarted(error)
+    this.objects.fail(lost)
     for (const ticket of [...this.#tickets.values()]) ticket.lost(lost)
     this.#dead()
   }
@@ -230,6 +257,7 @@ export class Family implements ConnectionHandler {
     // Of those that closing does not wait for only the released ones are left.
     const error = this.#closing?.size === 0 ? Failures.closed : Failures.keeperLost(what)
     for (const ticket of [...this.#tickets.values()]) ticket.lost(error)
+    this.objects.fail(Failures.heldLost)
     for (const id of [...this.#signals.keys()]) this.done(id, Errno.ESRCH)
     if (this.#guardGone !== undefined) this.#prove(this.#guardGone.signal)
     else this.#expectEnd()
@@ -291,7 +319,12 @@ export class Family implements ConnectionHandler {
 
   refused(id: number, errno: number, text: string): void {
     if (this.#signals.has(id)) this.done(id, errno)
+    else if (this.objects.answered(id, errno, 0, nothing)) return
     else if (!this.#sender.refused(id, errno)) this.#tickets.get(id)?.refused(errno, text)
+  }
+
+  object(id: number, errno: number, step: number, tells: Buffer): void {
+    this.objects.answered(id, errno, step, tells)
   }
 
   listening(_id: number, secret: Buffer, name: string): void {
@@ -299,16 +332,20 @@ export class Family implements ConnectionHandler {
   }
 
   #send(ticket: KeptProcess): void {
-    const foreign = ticket.request.fds.some(
-      (fd) => fd.kind === "joined" && !(fd.pipe instanceof KeptPipe && fd.pipe.family === this)
-    )
-    if (foreign) queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
+    if (ticket.request.fds.some((fd) => this.#isForeign(fd)))
+      queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
     else this.#sender.send(ticket, this.#descriptors?.usable === true)
   }
 
-  #nextId(): number {
+  /** Held by another keeper, or by none any more. */
+  #isForeign(fd: FdRequest): boolean {
+    if (fd.kind === "joined") return !(fd.pipe instanceof KeptPipe && fd.pipe.family === this)
+    return fd.kind === "held" && !(fd.held instanceof KeptObject && fd.held.objects === this.objects)
+  }
+
+  nextId(): number {
     do this.#lastId = this.#lastId === 0xffffffff ? 1 : this.#lastId + 1
-    while (this.#tickets.has(this.#lastId) || this.#signals.has(this.#lastId))
+    while (this.#tickets.has(this.#lastId) || this.#signals.has(this.#lastId) || this.objects.has(this.#lastId))
     return this.#lastId
   }
 

@@ -36,6 +36,11 @@ export class KeeperDescriptors {
     return process.geteuid?.() === this.#euid && process.getegid?.() === this.#egid
   }
 
+  /** Of one of the keeper's descriptors, to be opened. */
+  pathOf(descriptor: number): string {
+    return this.#prefix + descriptor
+  }
+
   /** An open descriptor, close-on-exec. Throws the error of open(2). */
   openEnd(descriptor: number, kind: "pipeIn" | "pipeOut"): number {
     return openSync(this.#prefix + descriptor, O_NONBLOCK | (kind === "pipeIn" ? O_WRONLY : O_RDONLY))

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import type { Socket } from "node:net"
 import type { SpawnFailure } from "../backend.ts"
 import { fromNumber } from "../errno.ts"
 import type { Connection } from "./connection.ts"
@@ -60,6 +61,11 @@ export class Sender {
       }
     }
     this.#write(ticket, undefined)
+  }
+
+  /** A socket of this program whose other end is the object `id`, or the name of an error. `done` is called once, later. */
+  connect(id: number, done: (result: Socket | string) => void): void {
+    this.#sockets.connect(id, done)
   }
 
   listening(listening: Listening): void {

@@ -58,7 +58,7 @@ export class Child implements Ticket {
   /** The observer hears of it in a later turn of the event loop. */
   start(): void {
     const { umask, session, fds } = this.request
-    const impossible = fds.find((fd) => fd.kind === "joined" || fd.target > largestTarget)
+    const impossible = fds.find((fd) => fd.kind === "joined" || fd.kind === "held" || fd.target > largestTarget)
     if (umask !== undefined) this.#failLater("request", errno.EOPNOTSUPP)
     else if (session === "group") this.#failLater("session", errno.EOPNOTSUPP)
     else if (impossible !== undefined) this.#failLater("descriptor", errno.EOPNOTSUPP, impossible.target)

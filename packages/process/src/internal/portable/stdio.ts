@@ -34,6 +34,7 @@ const entryOf = (fd: FdRequest, files: Files): Entry => {
       return "pipe"
     case "null":
     case "joined":
+    case "held":
       return "ignore"
   }
 }

@@ -18,6 +18,8 @@ import type { InvalidArgument } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
 import type { FdRequest, SpawnRequest, StopPolicy } from "../backend.ts"
+import type { Direction, Kind } from "../fd/slot.ts"
+import { isValue as isFd, type Value } from "../fd/value.ts"
 
 /** What this program does at its end of a descriptor. */
 export type Role =
@@ -35,12 +37,19 @@ export interface End {
   readonly role: Role
 }
 
+export interface HeldUse {
+  readonly target: number
+  readonly fd: Value<Direction, Kind>
+}
+
 /** A command, ready to be started any number of times. */
 export interface Plan {
   readonly command: Command.Command
   readonly request: SpawnRequest
   /** The descriptors that this program has an end of. */
   readonly ends: ReadonlyArray<End>
+  /** What it uses that the backend holds. */
+  readonly held: ReadonlyArray<HeldUse>
   /** Whether Streams or Sinks are among them. */
   readonly isLive: boolean
   /** The last part of the program's path. */
@@ -88,16 +97,20 @@ const refresh = (known: Plan): Plan => {
 const isLasting = (command: Command.Command): boolean =>
   !command.args.some(Redacted.isRedacted) &&
   !Object.values(command.env).some(Redacted.isRedacted) &&
-  ![command.stdin, command.stdout, command.stderr, ...Object.values(command.fds)].some(isRelativeFile)
+  ![command.stdin, command.stdout, command.stderr, ...Object.values(command.fds)].some(isPassing)
 
-const isRelativeFile = (option: Stdio.Descriptor): boolean => Stdio.isFile(option) && !Path.isAbsolute(option.path)
+/** What an Fd is can change: it is given away, or opened here. */
+const isPassing = (option: Stdio.Descriptor): boolean =>
+  isFd(option) || (Stdio.isFile(option) && !Path.isAbsolute(option.path))
 
 const make = (command: Command.Command, capture: Capture): Plan => {
   const fds: Array<FdRequest> = []
   const ends: Array<End> = []
+  const held: Array<HeldUse> = []
   const add = (target: number, option: Stdio.Descriptor) => {
     const fd = descriptorOf(target, option)
     fds.push(fd)
+    if (isFd(option)) held.push({ target, fd: option })
     const role = roleOf(fd, option)
     if (role !== undefined) ends.push({ target, role })
   }
@@ -109,6 +122,7 @@ const make = (command: Command.Command, capture: Capture): Plan => {
   return {
     command,
     ends,
+    held,
     isLive: ends.some(({ role }) => role._tag === "Pump" || role._tag === "Consumer"),
     name: Path.basename(program),
     request: {
@@ -180,10 +194,17 @@ const longestGrace = 0xffff_fffe
 const descriptorOf = (target: number, option: Stdio.Descriptor): FdRequest => {
   if (option === "null") return { target, kind: "null" }
   if (option === "inherit") return { target, kind: "inherit", source: target }
+  if (isFd(option)) return heldOf(target, option)
   if (option === "pipe-in" || Stream.isStream(option)) return { target, kind: "pipeIn" }
   if (option === "pipe") return { target, kind: target === 0 ? "pipeIn" : "pipeOut" }
   if (!Stdio.isFile(option)) return { target, kind: "pipeOut" }
   return { target, kind: "file", path: absolute(option.path), mode: modes[option._tag] }
+}
+
+/** A memory is opened anew for each: to be read, unless the child is to write it. */
+const heldOf = (target: number, { isGift, kind, slot, direction }: Value<Direction, Kind>): FdRequest => {
+  const isWritten = kind === "memory" && direction !== "readable" && target !== 0
+  return { target, kind: "held", held: slot.held, end: isWritten ? 1 : slot.end, given: isGift }
 }
 
 const modes = { Read: "read", Truncate: "truncate", Append: "append" } as const

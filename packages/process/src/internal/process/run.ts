@@ -193,6 +193,7 @@ export class Run implements Observer {
     this.pid = pid
     this.helper = helper
     this.#state = "running"
+    this.#settle(true)
     for (const fd of fds) this.#open(fd)
     this.#live = this.#nursery.registry.started({
       pid,
@@ -207,6 +208,7 @@ export class Run implements Observer {
 
   failed(failure: SpawnFailure): void {
     this.#state = "ended"
+    this.#settle(false)
     this.#wake()
     if (this.#canceled) {
       this.watcher?.exited(Exit.interrupt())
@@ -252,6 +254,7 @@ export class Run implements Observer {
   }
 
   lost(error: KeeperLost): void {
+    this.#settle(false)
     if (this.#state === "running") this.#state = "exited"
     this.#nursery.registry.lost(this.#live, error)
     this.watcher?.exited(Exit.fail(error))
@@ -263,6 +266,11 @@ export class Run implements Observer {
     this.#stuck = pids
     if (this.#live !== undefined) this.#nursery.registry.unkillable(this.#live, pids)
     this.#wake()
+  }
+
+  /** What is known of the descriptors that it was to be given. */
+  #settle(started: boolean): void {
+    for (const { fd } of this.plan.held) fd.slot.settle(started)
   }
 
   #exitIs(exit: Exit.Exit<ExitStatus.ProcessExit, KeeperLost>): void {

@@ -32,9 +32,13 @@ export const spawn = (command: Command, capture: Capture): Spawning =>
     const { internal } = Context.getUnsafe(context, Nursery)
     const planned = plan(command, capture)
     if (Result.isFailure(planned)) return refuse(internal, command, planned.failure)
-    const unavailable = containmentProblem(internal, planned.success) ?? notifyProblem(internal, planned.success)
+    const unavailable =
+      containmentProblem(internal, planned.success) ??
+      notifyProblem(internal, planned.success) ??
+      heldProblem(internal, planned.success)
     if (unavailable !== undefined) return refuse(internal, command, unavailable)
     const scope = Scope.forkUnsafe(Context.getUnsafe(context, Scope.Scope))
+    for (const { fd } of planned.success.held) fd.slot.use(fd.isGift)
     const run = new Run(planned.success, internal, scope)
     const begun = Effect.andThen(
       Scope.addFinalizerExit(scope, (exit) => run.close(exit)),
@@ -69,6 +73,15 @@ const containmentProblem = (internal: NurseryInternal, { request }: Plan): Reaso
 const notifyProblem = (internal: NurseryInternal, { request }: Plan): Reason.Unsupported | undefined => {
   if (request.notify !== true || internal.backend.guarantees().notifications) return undefined
   return new Reason.Unsupported({ feature: "notify", problem: "only the keeper (Nursery.layer) has sockets for it" })
+}
+
+/** A descriptor that is not there any more. That its keeper is gone is found out when the spawn is sent. */
+const heldProblem = (internal: NurseryInternal, { held }: Plan): Reason.Descriptor | undefined => {
+  for (const { fd, target } of held) {
+    const problem = fd.slot.refusal(internal.backend)
+    if (problem !== undefined) return new Reason.Descriptor({ descriptor: target, errno: "EBADF", problem })
+  }
+  return undefined
 }
 
 /** Starts the fibers of the Streams and Sinks that the command carries. */

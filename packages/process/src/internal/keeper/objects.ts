@@ -1,0 +1,177 @@
+/**
+ * What the keeper of one family holds for this program.
+ *
+ * @internal
+ */
+import { openSync } from "node:fs"
+import type { Socket } from "node:net"
+import type { KeeperLost } from "../../ProcessError.ts"
+import type { Held, HeldEnd, HeldFailure, HeldRequest, Holding } from "../held.ts"
+import type { Encoder } from "./encoder.ts"
+import * as Failures from "./failures.ts"
+import * as F from "./frames.ts"
+import { payloadOf, stepOf } from "./objectFrames.ts"
+import { errnoNamed } from "./system.ts"
+
+/** What is needed of the family whose keeper it is. */
+export interface Holder {
+  /** Whether requests reach the keeper. */
+  readonly isAlive: boolean
+  readonly encoder: Encoder
+  written(): void
+  nextId(): number
+  /** More or fewer who keep the event loop alive. */
+  hold(change: 1 | -1): void
+  /** A socket of this program whose other end is that object, or the name of an error. */
+  connect(id: number, done: (result: Socket | string) => void): void
+  /** Of a descriptor of the keeper, to be opened in this program. */
+  pathOf(descriptor: number): string
+}
+
+export class KeptObject implements Held {
+  readonly id: number
+  readonly objects: Objects
+  readonly port: number
+  readonly socket: Socket | undefined
+  readonly #ends: readonly [first: number, second: number]
+
+  constructor(
+    objects: Objects,
+    id: number,
+    ends: readonly [first: number, second: number],
+    port: number,
+    socket?: Socket
+  ) {
+    this.id = id
+    this.objects = objects
+    this.port = port
+    this.socket = socket
+    this.#ends = ends
+  }
+
+  get lost(): KeeperLost | undefined {
+    return this.objects.lost
+  }
+
+  open(end: HeldEnd, flags: number): number {
+    return openSync(this.objects.pathOf(this.#ends[end]), flags)
+  }
+
+  seal(done: (result: HeldFailure | KeeperLost | undefined) => void): void {
+    this.objects.seal(this.id, done)
+  }
+
+  drop(end?: HeldEnd): void {
+    this.objects.drop(this.id, end)
+  }
+}
+
+interface Waiting {
+  readonly failed: (result: HeldFailure | KeeperLost) => void
+  readonly told: (tells: Buffer) => void
+}
+
+export class Objects {
+  readonly #holder: Holder
+  /** What the keeper has not answered yet. */
+  readonly #waiting = new Map<number, Waiting>()
+
+  constructor(holder: Holder) {
+    this.#holder = holder
+  }
+
+  /** Whether an answer is awaited under this number. */
+  has(id: number): boolean {
+    return this.#waiting.has(id)
+  }
+
+  /** Why nothing is held any more. */
+  get lost(): KeeperLost | undefined {
+    return this.#holder.isAlive ? undefined : Failures.heldLost
+  }
+
+  /** `done` is called once, later. */
+  make(request: HeldRequest, done: (result: Holding) => void): void {
+    const { lost } = this
+    if (lost !== undefined) {
+      queueMicrotask(() => done({ _tag: "Lost", error: lost }))
+      return
+    }
+    if (request.kind === "connection") {
+      this.#connect(done)
+      return
+    }
+    const id = this.#ask(
+      (result) => done("step" in result ? { _tag: "Failed", failure: result } : { _tag: "Lost", error: result }),
+      (tells) => done({ _tag: "Held", held: this.#told(id, tells) })
+    )
+    this.#holder.encoder.object(id, payloadOf(request))
+    this.#holder.written()
+  }
+
+  seal(id: number, done: (result: HeldFailure | KeeperLost | undefined) => void): void {
+    const { lost } = this
+    if (lost !== undefined) {
+      queueMicrotask(() => done(lost))
+      return
+    }
+    this.#waiting.set(id, { failed: done, told: () => done(undefined) })
+    this.#holder.hold(1)
+    this.#holder.encoder.seal(id)
+    this.#holder.written()
+  }
+
+  drop(id: number, end: HeldEnd | undefined): void {
+    if (!this.#holder.isAlive) return
+    this.#holder.encoder.drop(id, end)
+    this.#holder.written()
+  }
+
+  pathOf(descriptor: number): string {
+    return this.#holder.pathOf(descriptor)
+  }
+
+  /** Whether it was a request of this kind. */
+  answered(id: number, errno: number, step: number, tells: Buffer): boolean {
+    const waiting = this.#waiting.get(id)
+    if (waiting === undefined) return false
+    this.#waiting.delete(id)
+    this.#holder.hold(-1)
+    if (errno === 0) waiting.told(tells)
+    else waiting.failed({ step: stepOf(step), errno })
+    return true
+  }
+
+  /** The keeper answers nothing any more. */
+  fail(error: KeeperLost): void {
+    const waiting = [...this.#waiting.values()]
+    this.#waiting.clear()
+    for (const { failed } of waiting) {
+      this.#holder.hold(-1)
+      failed(error)
+    }
+  }
+
+  #ask(failed: Waiting["failed"], told: Waiting["told"]): number {
+    const id = this.#holder.nextId()
+    this.#waiting.set(id, { failed, told })
+    this.#holder.hold(1)
+    return id
+  }
+
+  #told(id: number, tells: Buffer): KeptObject {
+    const ends = [tells.readInt32LE(F.ObjectEnds.at.first), tells.readInt32LE(F.ObjectEnds.at.second)] as const
+    return new KeptObject(this, id, ends, tells.readUInt32LE(F.ObjectEnds.at.port))
+  }
+
+  #connect(done: (result: Holding) => void): void {
+    const id = this.#holder.nextId()
+    this.#holder.hold(1)
+    this.#holder.connect(id, (result) => {
+      this.#holder.hold(-1)
+      if (typeof result !== "string") done({ _tag: "Held", held: new KeptObject(this, id, [-1, -1], 0, result) })
+      else if (this.lost !== undefined) done({ _tag: "Lost", error: this.lost })
+      else done({ _tag: "Failed", failure: { step: "create", errno: errnoNamed(result) } })
+    })
+  }
+}
