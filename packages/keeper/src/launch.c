@@ -3,10 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -20,7 +18,7 @@
 
 /*
  * All of this runs in a vfork child, which borrows the reaper's memory and stack until exec: nothing is allocated, nothing of
- * the reaper is changed but `failure`, and credentials are changed by raw system calls (libc's would tell its threads).
+ * the reaper is changed but `failure` and the room of the plan, and credentials are changed by raw system calls (libc's would tell its threads).
  */
 
 #define DEFAULT_PATH "/usr/bin:/bin"
@@ -51,7 +49,7 @@ static int clear_of_targets(const struct plan *plan, int source) {
 
 static int connect_descriptors(const struct plan *plan, const struct launch_context *context, int *target) {
   const struct job *job = plan->job;
-  int sources[JOB_FDS];
+  int *sources = plan->room->sources;
   uint32_t file = 0;
   for (uint32_t i = 0; i < job->fd_count; i++) {
     const struct job_fd *fd = &plan->fds[i];
@@ -100,13 +98,6 @@ static int join_session(const struct job *job, const struct launch_context *cont
   }
 }
 
-/* The owner's directory as it is now, even one that has been removed or is reached by no path any more. */
-static int follow_owner(pid_t owner) {
-  char path[32];
-  snprintf(path, sizeof path, "/proc/%d/cwd", owner);
-  return chdir(path) < 0 ? errno : 0;
-}
-
 /* A program that has just been written may be open for writing in a process that is about to exec: retried for 127 ms. */
 static int execute_file(const char *path, const struct plan *plan) {
   for (int attempt = 0;; attempt++) {
@@ -131,10 +122,10 @@ static int execute(const struct plan *plan) {
   if (name_length == 0) return ENOENT;
   const char *path = plan->search_path[0] != 0 ? plan->search_path : DEFAULT_PATH;
   bool forbidden = false;
+  char *file = plan->room->path;
   for (;;) {
     size_t length = strcspn(path, ":");
-    char file[PATH_MAX];
-    if (length + name_length + 2 <= sizeof file) {
+    if (length + name_length + 2 <= sizeof plan->room->path) {
       /* An empty entry is the working directory. */
       memcpy(file, path, length);
       if (length > 0) file[length++] = '/';
@@ -159,10 +150,16 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
   if (getppid() != reaper) _exit(127);
   failure->step = STEP_SESSION;
   if ((failure->error = join_session(job, context)) != 0) return;
-  /* The owner's own directory needs no permission of an identity that the owner took after it had come here. */
+  /*
+   * The owner's directory as it is now, even one that has been removed or is reached by no path any more. It needs no permission of
+   * an identity that the owner took after it had come here.
+   */
   failure->step = STEP_CWD;
   bool stays = plan->cwd[0] == 0;
-  if (stays && (failure->error = follow_owner(context->owner)) != 0) return;
+  if (stays && chdir(context->owner_directory) != 0) {
+    failure->error = errno;
+    return;
+  }
   if (!arrange(plan, PHASE_PRIVILEGED, failure)) return;
   failure->step = STEP_CREDENTIALS;
   if ((failure->error = take_identity(plan)) != 0) return;

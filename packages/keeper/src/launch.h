@@ -4,11 +4,18 @@
 #ifndef NURSERY_LAUNCH_H
 #define NURSERY_LAUNCH_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
 #include "job.h"
+
+/* What a launch needs for a moment, and would leave behind in the stack of a reaper. */
+struct launch_room {
+  int sources[JOB_FDS];
+  char path[PATH_MAX];
+};
 
 /* Where the parts of a job are. */
 struct plan {
@@ -24,6 +31,7 @@ struct plan {
   const char *setup; /* job->setup_size bytes, see setup.h */
   const uint32_t *groups;
   const int *sources; /* received descriptors */
+  struct launch_room *room;
 };
 
 struct launch_failure {
@@ -34,7 +42,7 @@ struct launch_failure {
 
 /* What a reaper knows from its keeper about the program it works for. */
 struct launch_context {
-  pid_t owner;
+  char owner_directory[24]; /* a link in /proc to where the owner is */
   pid_t owner_group;
   struct rlimit descriptors; /* the owner's own limit, which the keeper raises for itself */
   int null;                  /* an open /dev/null */

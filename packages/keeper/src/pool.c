@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@
 /* More idle reapers than this are let go. */
 #define IDLE_MAX 32
 
-#define REAPER_STACK (128 << 10)
+/* The whole pages, less what lies above the stack. */
+#define REAPER_STACK ((128 << 10) - 128)
 
 struct served {
   pid_t pid;        /* 0: free */
@@ -82,14 +84,20 @@ static void give_back_slot(uint32_t slot) {
   keeper->free_slot = slot;
 }
 
-/* Reapers run here, each on its own copy, of which it touches a page or two. */
-static char reaper_stack[REAPER_STACK] __attribute__((aligned(4096)));
+/*
+ * Reapers run here, each on its own copy, of which it touches one page until it has to walk. What the keeper writes for each of
+ * them lies in that page too: any other would be copied once for every reaper.
+ */
+static struct {
+  char stack[REAPER_STACK];
+  struct reaper reaper __attribute__((aligned(16)));
+} reaper_memory __attribute__((aligned(PAGE_MAX)));
 
 static int run_reaper(void *argument) {
-  struct reaper reaper = *(struct reaper *)argument;
-  atomic_store(&ledger->slots[reaper.slot].pid, getpid());
-  if (reaper.group) run_group_reaper(&reaper);
-  run_tree_reaper(&reaper);
+  struct reaper *reaper = argument;
+  atomic_store(&ledger->slots[reaper->slot].pid, getpid());
+  if (reaper->group) run_group_reaper(reaper);
+  run_tree_reaper(reaper);
 }
 
 static int32_t fork_reaper(bool group) {
@@ -103,17 +111,18 @@ static int32_t fork_reaper(bool group) {
   atomic_store(&shared->released, 0);
   atomic_store(&shared->child, 0);
   atomic_store(&shared->command, 0);
-  /* On the way to the child by a static place: the stack of the keeper is not copied. */
-  static struct reaper start;
-  start = (struct reaper){
+  struct reaper *reaper = &reaper_memory.reaper;
+  *reaper = (struct reaper){
+      .stack = reaper_memory.stack,
       .slot = (uint32_t)slot,
       .group = group,
       .parent = getpid(),
       .jobs = group ? keeper->group_jobs[1] : keeper->jobs[1],
       .events = keeper->event_writer,
-      .context = {keeper->owner, keeper->owner_group, keeper->descriptors, keeper->null, NULL},
+      .context = {"", keeper->owner_group, keeper->descriptors, keeper->null, NULL},
   };
-  pid_t pid = fork_on(reaper_stack, sizeof reaper_stack, run_reaper, &start);
+  snprintf(reaper->context.owner_directory, sizeof reaper->context.owner_directory, "/proc/%d/cwd", keeper->owner);
+  pid_t pid = fork_on(reaper_memory.stack, sizeof reaper_memory.stack, run_reaper, reaper);
   if (pid < 0) {
     int error = errno;
     give_back_slot((uint32_t)slot);

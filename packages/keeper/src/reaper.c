@@ -14,20 +14,31 @@
 #include "ledger.h"
 #include "system.h"
 
-/* Only the pages that a job touches are there, and not for long: see reaper_give_back_memory. */
+/*
+ * What a job needs until its program runs; zero is the empty state of all of it. Only the pages that a job touches are there, and
+ * not for long: see reaper_give_back_memory.
+ */
 #define INLINE_WORDS 8192
-static struct {
-  char job[JOB_INLINE];
-  char *words[INLINE_WORDS];
+#define IN_PLACE_SIZE ((size_t)3 * PAGE_MAX)
+static union {
+  struct {
+    char job[JOB_INLINE];
+    void *large_job, *large_words;
+    size_t large_job_size, large_words_size;
+    int received_count;
+    int received[JOB_FDS + 1];
+    char control[CMSG_SPACE((JOB_FDS + 1) * sizeof(int))];
+    struct launch_room room;
+    char *words[INLINE_WORDS];
+  };
+  char whole_pages[IN_PLACE_SIZE];
 } in_place __attribute__((aligned(PAGE_MAX)));
 
-/* What is given back is whole pages, or the end of the last one would be another variable's. */
-_Static_assert(sizeof in_place % PAGE_MAX == 0, "whole pages, of whatever size");
+/* For the frames of a system call. */
+#define FRAME_SLACK 512
 
-static void *large_job, *large_words;
-static size_t large_job_size, large_words_size;
-static int received[JOB_FDS + 1];
-static int received_count;
+/* What is given back is whole pages, or the end of the last one would be another variable's. */
+_Static_assert(sizeof in_place == IN_PLACE_SIZE, "whole pages, of whatever size");
 
 void reaper_begin(struct reaper *reaper, const char *name) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -51,8 +62,8 @@ void reaper_begin(struct reaper *reaper, const char *name) {
 }
 
 static void close_received(void) {
-  for (int i = 0; i < received_count; i++) close(received[i]);
-  received_count = 0;
+  for (int i = 0; i < in_place.received_count; i++) close(in_place.received[i]);
+  in_place.received_count = 0;
 }
 
 /*
@@ -72,23 +83,29 @@ static void forget_peak(void) {
 /* The child has its own by now; a copy here would keep its readers waiting for the end. */
 static void forget_job(void) {
   close_received();
-  if (large_job == NULL && large_words == NULL) return;
-  if (large_job != NULL) munmap(large_job, large_job_size);
-  if (large_words != NULL) munmap(large_words, large_words_size);
-  large_job = large_words = NULL;
+  if (in_place.large_job == NULL && in_place.large_words == NULL) return;
+  if (in_place.large_job != NULL) munmap(in_place.large_job, in_place.large_job_size);
+  if (in_place.large_words != NULL) munmap(in_place.large_words, in_place.large_words_size);
+  in_place.large_job = in_place.large_words = NULL;
   forget_peak();
 }
 
-void reaper_give_back_memory(void) { madvise(&in_place, sizeof in_place, MADV_DONTNEED); }
+void reaper_give_back_memory(const struct reaper *reaper) {
+  madvise(&in_place, sizeof in_place, MADV_DONTNEED);
+  /* Below this frame, and what the kernel or the compiler may use right below it, is what a walk has left. */
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), bottom = (uintptr_t)reaper->stack;
+  uintptr_t end = ((uintptr_t)__builtin_frame_address(0) - FRAME_SLACK) / page * page;
+  if (end > bottom && end < (uintptr_t)reaper) madvise(reaper->stack, end - bottom, MADV_DONTNEED);
+}
 
 /* errno when not all of them could be received. */
 static int take_descriptors(struct msghdr *message) {
-  received_count = 0;
+  in_place.received_count = 0;
   for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count && received_count < JOB_FDS + 1; i++) {
-      memcpy(&received[received_count++], CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+    for (size_t i = 0; i < count && in_place.received_count < JOB_FDS + 1; i++) {
+      memcpy(&in_place.received[in_place.received_count++], CMSG_DATA(part) + i * sizeof(int), sizeof(int));
     }
   }
   return message->msg_flags & MSG_CTRUNC ? EMFILE : 0;
@@ -96,10 +113,10 @@ static int take_descriptors(struct msghdr *message) {
 
 static char **words_for(size_t count) {
   if (count <= INLINE_WORDS) return in_place.words;
-  large_words_size = count * sizeof(char *);
-  large_words = mmap(NULL, large_words_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (large_words == MAP_FAILED) large_words = NULL;
-  return large_words;
+  in_place.large_words_size = count * sizeof(char *);
+  in_place.large_words = mmap(NULL, in_place.large_words_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (in_place.large_words == MAP_FAILED) in_place.large_words = NULL;
+  return in_place.large_words;
 }
 
 static char *take_words(char **into, uint32_t count, char *at) {
@@ -136,14 +153,15 @@ static bool lay_out(char *bytes, struct plan *plan) {
   plan->setup = strings + job->string_size;
   size_t groups = ((size_t)(plan->setup - bytes) + job->setup_size + 3) / 4 * 4;
   plan->groups = (const uint32_t *)(const void *)(bytes + groups);
-  plan->sources = received + (job->in_memory ? 1 : 0);
+  plan->sources = in_place.received + (job->in_memory ? 1 : 0);
+  plan->room = &in_place.room;
   return true;
 }
 
 enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan) {
-  char control[CMSG_SPACE((JOB_FDS + 1) * sizeof(int))];
   struct iovec part = {in_place.job, sizeof in_place.job};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = in_place.control, .msg_controllen = sizeof in_place.control};
   ssize_t got;
   do got = recvmsg(reaper->jobs, &message, MSG_CMSG_CLOEXEC);
   while (got < 0 && errno == EINTR);
@@ -158,10 +176,10 @@ enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan) {
   if (job->kind == JOB_RETIRE) return JOB_RETIRE;
   char *bytes = in_place.job;
   if (job->in_memory && plan->problem == 0) {
-    large_job_size = job->size;
-    large_job = mmap(NULL, large_job_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, received[0], 0);
-    if (large_job == MAP_FAILED) large_job = NULL;
-    bytes = large_job;
+    in_place.large_job_size = job->size;
+    in_place.large_job = mmap(NULL, in_place.large_job_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, in_place.received[0], 0);
+    if (in_place.large_job == MAP_FAILED) in_place.large_job = NULL;
+    bytes = in_place.large_job;
   }
   if (plan->problem == 0 && (bytes == NULL || !lay_out(bytes, plan))) plan->problem = ENOMEM;
   return JOB_SPAWN;

@@ -14,7 +14,9 @@
 #include "job.h"
 #include "launch.h"
 
+/* Lies above the stack of its reaper, in the same page. */
 struct reaper {
+  void *stack; /* its lowest address */
   uint32_t slot;
   bool group;
   pid_t parent; /* the keeper */
@@ -35,8 +37,8 @@ void reaper_begin(struct reaper *reaper, const char *name);
 /* Takes a job; blocks. Its kind, or 0 when the keeper is gone. */
 enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan);
 
-/* Of the last job; for a process that lives longer than it takes to start the next one. */
-void reaper_give_back_memory(void);
+/* Of the last job, and of the last walk; for a process that lives longer than it takes to start the next one. */
+void reaper_give_back_memory(const struct reaper *reaper);
 
 /* Starts the job and reports it. The pid, or -1. */
 pid_t reaper_launch(struct reaper *reaper, const struct plan *plan);

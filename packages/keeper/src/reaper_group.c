@@ -256,7 +256,7 @@ void run_group_reaper(struct reaper *reaper) {
     /* Ever rarer for what cannot be killed. */
     int ready = poll(wait, 2, left ? (passes < 100 ? 8 : 1000) : used ? 100 : -1);
     if (ready < 0 && errno != EINTR) _exit(1);
-    if (ready == 0 && used) reaper_give_back_memory();
+    if (ready == 0 && used) reaper_give_back_memory(reaper);
     used = wait[1].revents != 0 || (used && ready != 0);
     if (wait[0].revents != 0) read_signals(&group);
     if (wait[1].revents != 0) take_job(&group);

@@ -180,7 +180,7 @@ static void serve(struct tree *tree) {
     siginfo_t info;
     int signal = wait_signal(tree, &info, patience);
     if (signal < 0 && patience > 0) {
-      reaper_give_back_memory();
+      reaper_give_back_memory(tree->reaper);
       patience = -1;
     }
     if (signal == SIGCHLD) reap(tree);

@@ -43,6 +43,31 @@ int signal_pidfd(int pidfd, int signal) { return (int)syscall(SYS_pidfd_send_sig
 
 int get_fd_of(int pidfd, int descriptor) { return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0); }
 
+/* The kernel's, whatever a libc makes of it. */
+struct entry {
+  uint64_t inode, offset;
+  uint16_t size; /* of the entry */
+  uint8_t type;
+  char name[];
+};
+
+bool each_name(const char *directory, void (*tell)(const char *name, void *context), void *context) {
+  int file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return false;
+  _Alignas(struct entry) char entries[512];
+  for (;;) {
+    long got = syscall(SYS_getdents64, file, entries, sizeof entries);
+    if (got <= 0) break;
+    for (long at = 0; at < got;) {
+      const struct entry *entry = (const struct entry *)(const void *)(entries + at);
+      at += entry->size;
+      tell(entry->name, context);
+    }
+  }
+  close(file);
+  return true;
+}
+
 /* Those that are open, for there may be a million that could be. */
 static bool close_listed(int first) {
   DIR *directory = opendir("/proc/self/fd");

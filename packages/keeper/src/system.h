@@ -48,6 +48,9 @@ void restore_priority(void);
  */
 pid_t fork_on(void *stack, size_t size, int (*run)(void *), void *argument);
 
+/* Tells every name in a directory, `.` and `..` too. Unlike libc's it allocates nothing. False when there is no such directory. */
+bool each_name(const char *directory, void (*tell)(const char *name, void *context), void *context);
+
 /* Reads a small file of /proc whole into `into`, NUL-terminated. Its length, or -1. */
 ssize_t read_file(const char *path, char *into, size_t size);
 

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "walk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -60,10 +59,10 @@ bool kernel_lists_children(void) { return access("/proc/thread-self/children", R
 
 typedef void visit(pid_t pid, void *context);
 
-/* The list is visited as it is read, piece by piece: nothing is done between reading a pid and signalling it. */
-static void visit_list(const char *path, visit *each, void *context) {
+/* The list is visited as it is read, piece by piece: nothing is done between reading a pid and signalling it. False: no list. */
+static bool visit_list(const char *path, visit *each, void *context) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return;
+  if (file < 0) return false;
   char text[LIST_PIECE];
   size_t length = 0;
   for (;;) {
@@ -86,33 +85,43 @@ static void visit_list(const char *path, visit *each, void *context) {
     length = rest;
   }
   close(file);
+  return true;
+}
+
+/* For the children of one process. */
+struct search {
+  pid_t parent;
+  visit *each;
+  void *context;
+};
+
+static void visit_if_child(const char *name, void *context) {
+  const struct search *search = context;
+  pid_t pid = parse_pid(&name), parent;
+  char state;
+  if (pid > 0 && *name == 0 && read_stat(pid, &parent, &state) && parent == search->parent) search->each(pid, search->context);
 }
 
 /* Without CONFIG_PROC_CHILDREN: every process whose parent it is. */
 static void visit_by_scan(pid_t parent, visit *each, void *context) {
-  DIR *directory = opendir("/proc");
-  if (directory == NULL) return;
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-    const char *name = entry->d_name;
-    pid_t pid = parse_pid(&name), its_parent;
-    char state;
-    if (pid > 0 && *name == 0 && read_stat(pid, &its_parent, &state) && its_parent == parent) each(pid, context);
-  }
-  closedir(directory);
+  struct search search = {parent, each, context};
+  each_name("/proc", visit_if_child, &search);
+}
+
+static void visit_thread(const char *name, void *context) {
+  const struct search *search = context;
+  if (name[0] == '.') return;
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", search->parent, name);
+  visit_list(path, search->each, search->context);
 }
 
 /* A child belongs to the thread that forked it: the lists of all threads together are the children of a process. */
 static void visit_children_of(pid_t parent, visit *each, void *context) {
-  char path[64];
+  struct search search = {parent, each, context};
+  char path[32];
   snprintf(path, sizeof path, "/proc/%d/task", parent);
-  DIR *tasks = opendir(path);
-  if (tasks == NULL) return;
-  for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
-    if (entry->d_name[0] == '.') continue;
-    snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", parent, entry->d_name);
-    visit_list(path, each, context);
-  }
-  closedir(tasks);
+  each_name(path, visit_thread, &search);
 }
 
 /* Groups that this pass has killed. */
@@ -211,13 +220,7 @@ static void visit_child(pid_t child, void *context) {
 struct census walk_pass(const struct walk *walk) {
   struct killed killed = {{0}, 0};
   struct pass pass = {.walk = walk, .killed = &killed};
-  static int listed = -1;
-  if (listed < 0) listed = kernel_lists_children();
-  if (listed) {
-    visit_list("/proc/thread-self/children", visit_child, &pass);
-  } else {
-    visit_by_scan(getpid(), visit_child, &pass);
-  }
+  if (!visit_list("/proc/thread-self/children", visit_child, &pass)) visit_by_scan(getpid(), visit_child, &pass);
   return pass.census;
 }
 

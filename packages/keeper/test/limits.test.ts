@@ -12,6 +12,35 @@ const { EAGAIN, ENOSYS, EPERM, ESRCH } = constants.errno
 const output: ReadonlyArray<F.Fd> = [{ target: 1, kind: F.Kind.pipeOut }]
 const daemon = ["fork", "{", "setsid", "fork", "{", "ignore", "pause", "}", "}", "wait", "echo", "ready", "pause"]
 
+/** Of the memory of a process, what it shares with no other, in pages. */
+const ownPages = (pid: number): number => {
+  const areas = readFileSync(`/proc/${pid}/smaps`, "latin1")
+  const sizes = (field: string) =>
+    Array.from(areas.matchAll(new RegExp(`^${field}: +(\\d+) kB`, "gm")), (match) => Number(match[1]))
+  return sizes("Private_Dirty").reduce((sum, size) => sum + size, 0) / (sizes("KernelPageSize")[0] ?? 4)
+}
+
+onTargets(
+  "memory",
+  (target) => released(target) && target.root,
+  (target) => {
+    it("a reaper has three pages of its own at most while its process lives, whatever it did before", async () => {
+      const family = await target.start({ hello: { reapers: 1 } })
+      const before = family.probe(daemon, { fds: output })
+      await family.lines(await before.started()).find("ready")
+      before.cancel()
+      await before.ended()
+      const children = Array.from({ length: 4 }, () => family.probe(["pause"]))
+      const all = await Promise.all(children.map((child) => child.started()))
+      // What the start took is given back a moment later.
+      await until(() => all.every(({ reaper }) => ownPages(reaper) <= 3))
+      for (const child of children) child.cancel()
+      await Promise.all(children.map((child) => child.ended()))
+      await expectNothingLeft(family)
+    })
+  }
+)
+
 onTargets("quotas", native, (target) => {
   it("of processes: spawns beyond it fail with EAGAIN, those before it go on, and later ones work (traps 20 and 43)", async () => {
     // Everybody counts, helpers too: each process of level tree is two.
