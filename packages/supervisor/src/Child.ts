@@ -19,14 +19,22 @@
  */
 import type { Command, Nursery, Stdio } from "@nursery/process"
 import type { ProcessExit } from "@nursery/process/ExitStatus"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ChildExit, ProcessFailure } from "./ChildExit.ts"
 import * as internal from "./internal/child.ts"
-import type { AnyCommand, EffectOptions, ProcessOptions } from "./internal/childOptions.ts"
+import type {
+  AnyCommand,
+  EffectOptions,
+  LimitError,
+  LivenessServices,
+  ProcessOptions
+} from "./internal/childOptions.ts"
 import type { Child, Dependencies, NameOf, NeedOf, Provided } from "./internal/childTypes.ts"
+import type { Liveness } from "./Liveness.ts"
 
-export type { AnyCommand, EffectOptions, Hooks, ProcessOptions } from "./internal/childOptions.ts"
+export type { AnyCommand, EffectOptions, Hooks, LimitError, ProcessOptions } from "./internal/childOptions.ts"
 export type {
   AfterOf,
   Any,
@@ -193,9 +201,10 @@ export const process = <
     restart: internal.restartOf(options?.restart, "always"),
     policy: internal.policyOf(options?.decide),
     significant: options?.significant ?? false,
-    hooks: { beforeStart: options?.hooks?.beforeStart, afterStop: options?.hooks?.afterStop },
+    hooks: internal.hooksOf(options?.hooks),
+    startTimeout: options?.startTimeout,
     command: internal.commandOf(command),
-    ready: internal.readyOf(options?.ready, options?.startTimeout),
+    ready: options?.ready?.spec,
     liveness: options?.liveness?.spec,
     stop: options?.stop,
     reload: internal.reloadOf(options?.reload)
@@ -216,6 +225,7 @@ type ProvidedByEffect<P, A> = [P] extends [never] ? P : [P] extends [OneShot] ? 
  * - Without `ready` it is ready when it has *succeeded*, and provides its value: a step that others wait for. One that goes on says by
  *   `ready` when those after it can start.
  * - It is restarted when it fails, unless `restart` says otherwise. Stopping it is an interruption, which is waited for.
+ * - `startTimeout` and `liveness` make failures of their own of a fiber that hangs: `NotReady` and `Unresponsive`.
  *
  * **Example** (A step before the others)
  *
@@ -258,17 +268,38 @@ export const effect = <
   DecideR = never,
   BE = never,
   BR = never,
-  AR = never
+  AR = never,
+  Live extends Liveness<unknown> = never,
+  Limit extends Duration.Input = never,
+  // Never inferred, as that of a process.
+  LimitE = LimitError<Live, Limit>
 >(
   name: Name,
   effect: Effect.Effect<A, E, R> | ((provided: Provided<After[number] | Requires[number]>) => Effect.Effect<A, E, R>),
-  options?: EffectOptions<After, Requires, P, A, E, ReadyE, ReadyR, RestartE, RestartR, DecideE, DecideR, BE, BR, AR>
+  options?: EffectOptions<
+    After,
+    Requires,
+    P,
+    A,
+    E | LimitE,
+    ReadyE,
+    ReadyR,
+    RestartE,
+    RestartR,
+    DecideE,
+    DecideR,
+    BE,
+    BR,
+    AR,
+    Live,
+    Limit
+  >
 ): Child<
   Name,
   ProvidedByEffect<P, A>,
   A,
-  E | ReadyE | RestartE | DecideE | BE,
-  Exclude<R | ReadyR, Scope.Scope> | RestartR | DecideR | BR | AR,
+  E | LimitE | ReadyE | RestartE | DecideE | BE,
+  Exclude<R | ReadyR | LivenessServices<Live>, Scope.Scope> | RestartR | DecideR | BR | AR,
   NameOf<After[number] | Requires[number]>,
   NeedOf<After[number] | Requires[number]>
 > =>
@@ -279,9 +310,11 @@ export const effect = <
     restart: internal.restartOf(options?.restart, "onFailure"),
     policy: internal.policyOf(options?.decide),
     significant: options?.significant ?? false,
-    hooks: { beforeStart: options?.hooks?.beforeStart, afterStop: options?.hooks?.afterStop },
+    hooks: internal.hooksOf(options?.hooks),
+    startTimeout: options?.startTimeout,
     effect: internal.effectOf(effect),
     ready: options?.ready?.spec,
+    liveness: options?.liveness?.spec,
     stopTimeout: options?.stopTimeout
   })
 

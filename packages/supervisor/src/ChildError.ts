@@ -41,7 +41,28 @@ export class ReadyTimeout extends Schema.TaggedError<ReadyTimeout>()("ReadyTimeo
 }) {
   override get message(): string {
     const last = this.problem === undefined ? "" : `, the last answer was: ${this.problem}`
-    return `${this.ready} did not succeed within ${Duration.format(this.after)}${last} (Ready.timeout gives more time)`
+    return `${this.ready} did not succeed within ${Duration.format(this.after)}${last} (startTimeout or Ready.timeout gives more time)`
+  }
+}
+
+const steps = {
+  beforeStart: "what it does before its start was not done",
+  command: "the Effect that makes its command was not done",
+  spawn: "its program was not started"
+} as const
+
+/**
+ * Its `startTimeout` was up before there was anything to be ready.
+ *
+ * @category errors
+ */
+export class StartTimeout extends Schema.TaggedError<StartTimeout>()("StartTimeout", {
+  /** What it was at: its hook `beforeStart`, the Effect that makes its command, or the start of its program. */
+  step: Schema.Literals(["beforeStart", "command", "spawn"]),
+  after: Schema.Duration
+}) {
+  override get message(): string {
+    return `${steps[this.step]} within ${Duration.format(this.after)} (startTimeout gives more time)`
   }
 }
 
@@ -80,7 +101,7 @@ export type NotReadyReason = typeof NotReadyReason.Type
  *
  * @category schemas
  */
-export const NotReadyReason = Schema.Union([ExitedBeforeReady, ReadyTimeout, ReadyStranger])
+export const NotReadyReason = Schema.Union([ExitedBeforeReady, StartTimeout, ReadyTimeout, ReadyStranger])
 
 /**
  * It did not become ready: the reason says why.

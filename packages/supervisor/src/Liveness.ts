@@ -7,6 +7,7 @@
  * **Details**
  *
  * - Watching begins when the child is ready, anew with each start, and ends with it.
+ * - A child that is an Effect is watched by what looks at no process: {@link effect}, {@link tcp} and their like. It is interrupted then.
  * - A probe is made `every` 10 seconds and has 5 seconds to succeed; after 3 `failures` in a row the child is held for dead.
  *
  * **Gotchas**

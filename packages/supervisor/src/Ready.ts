@@ -9,7 +9,7 @@
  *
  * - It is asked from when the process runs until it succeeds. When the process ends before, the child fails with `NotReady` and the
  *   reason `ExitedBeforeReady`.
- * - There is no time limit unless {@link timeout} sets one: reason `ReadyTimeout`.
+ * - There is no time limit unless {@link timeout} sets one, or the option `startTimeout` of the child: reason `ReadyTimeout`.
  * - Probes ({@link tcp}, {@link unix}, {@link http}, {@link command}) are repeated with a back-off of 10 milliseconds, doubling up to
  *   500; each attempt has a time limit of its own, so that a server that accepts and is silent does not hold them up.
  * - {@link tcp}, {@link unix} and {@link http} make sure that it is the child that answers, see {@link Owner}.
@@ -390,7 +390,7 @@ export const all = <const All extends ReadonlyArray<Any>>(
 }
 
 /**
- * Sets a time limit, counted from when the process runs. A process that speaks systemd's protocol ({@link notify}) may extend it by
+ * Sets a time limit, counted from when the process runs; that of the whole start is the option `startTimeout` of the child. A process that speaks systemd's protocol ({@link notify}) may extend it by
  * `EXTEND_TIMEOUT_USEC=`.
  *
  * @category combinators

@@ -90,7 +90,7 @@ const variance = {
  *
  * @category constructors
  */
-export const always = <I = unknown, E = never, R = never>(options?: Options<I, E, R>): Restart<I, E, R> =>
+export const always = <I = unknown, E = never, R = never>(options?: Options<I, E, R>): Restart<NoInfer<I>, E, R> =>
   make("always", options)
 
 /**
@@ -98,7 +98,7 @@ export const always = <I = unknown, E = never, R = never>(options?: Options<I, E
  *
  * @category constructors
  */
-export const onFailure = <I = unknown, E = never, R = never>(options?: Options<I, E, R>): Restart<I, E, R> =>
+export const onFailure = <I = unknown, E = never, R = never>(options?: Options<I, E, R>): Restart<NoInfer<I>, E, R> =>
   make("onFailure", options)
 
 /**

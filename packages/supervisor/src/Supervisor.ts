@@ -215,7 +215,7 @@ type AnySupervisor<C extends ReadonlyArray<Child.Any> = ReadonlyArray<Child.Any>
  *
  * It finds names that are empty or given twice, dependencies on children that do not exist or are given later, cycles, supervisors
  * without children, negative durations and what is none, and options that contradict each other: `significant` and restarted always,
- * `retryPermanent` without a schedule, `startTimeout` without `ready`, and one name in both `after` and `requires`.
+ * `retryPermanent` without a schedule, `liveness` of an Effect without `ready`, and one name in both `after` and `requires`.
  *
  * **Example** (A tree from a list of names)
  *

@@ -77,8 +77,8 @@ export type SupervisorEvent =
   | (ChildEventBase & { readonly _tag: "Said"; readonly status: string })
   /** It says, by the notify protocol, that it reads its configuration anew, or that it is ending. */
   | (ChildEventBase & { readonly _tag: "Reloading" | "Ending" })
-  /** It could not be ended in time, and is no longer waited for. */
-  | (ChildEventBase & { readonly _tag: "Abandoned" })
+  /** The child, or what it does after its stop, could not be ended in time, and is no longer waited for. */
+  | (ChildEventBase & { readonly _tag: "Abandoned"; readonly what: "child" | "afterStop" })
   | (ChildEventBase & { readonly _tag: "Added" })
   | (ChildEventBase & { readonly _tag: "Removed" })
   /** Every child that is to run is ready, for the first time. */

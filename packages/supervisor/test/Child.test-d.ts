@@ -7,7 +7,16 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { describe, expectTypeOf, it } from "vitest"
-import { Child, type ChildExit, Liveness, type NotReady, type ProcessFailure, Ready, Restart } from "../src/index.ts"
+import {
+  Child,
+  type ChildExit,
+  Liveness,
+  type NotReady,
+  type ProcessFailure,
+  Ready,
+  Restart,
+  type Unresponsive
+} from "../src/index.ts"
 
 class Dep extends Context.Service<Dep, { a: 1 }>()("Dep") {}
 class Other extends Context.Service<Other, { a: 2 }>()("Other") {}
@@ -158,6 +167,41 @@ describe("an Effect", () => {
     // @ts-expect-error: there is no process to look at
     Child.effect("x", Effect.never, { ready: Ready.effect((process) => process.exit) })
     Child.effect("x", Effect.never, { ready: Ready.http("http://localhost") })
+  })
+
+  it("fails with NotReady where it has a limit, and with Unresponsive where it is watched", () => {
+    const limited = Child.effect("x", failing<A>(), {
+      startTimeout: "1 minute",
+      decide: (exit) => {
+        expectTypeOf(exit).toEqualTypeOf<ChildExit<A | NotReady, number>>()
+        return Effect.succeed("default")
+      }
+    })
+    expectTypeOf<Child.Error<typeof limited>>().toEqualTypeOf<A | NotReady>()
+    const watched = Child.effect("x", failing<A>(), {
+      ready: Ready.immediate,
+      liveness: Liveness.effect(Effect.andThen(Other, failing<B>()), { every: "1 second" }),
+      restart: Restart.onFailure({
+        schedule: Schedule.tap(Schedule.forever, () => Effect.void).pipe(
+          Schedule.setInputType<ChildExit<A | Unresponsive, number>>()
+        )
+      })
+    })
+    expectTypeOf<Child.Error<typeof watched>>().toEqualTypeOf<A | Unresponsive>()
+    expectTypeOf<Child.Services<typeof watched>>().toEqualTypeOf<Dep | Other>()
+    const plain = Child.effect("x", Effect.never, { ready: Ready.immediate, liveness: Liveness.tcp(1) })
+    expectTypeOf<Child.Error<typeof plain>>().toEqualTypeOf<Unresponsive>()
+    expectTypeOf<Child.Services<typeof plain>>().toBeNever()
+    const restarted = Child.effect("x", failing<A>(), {
+      ready: Ready.effect(failing<B>()),
+      liveness: Liveness.tcp(1),
+      restart: Restart.always({ healthyAfter: "1 minute" })
+    })
+    expectTypeOf<Child.Error<typeof restarted>>().toEqualTypeOf<A | B | Unresponsive>()
+    // @ts-expect-error: a watchdog hears a process
+    Child.effect("x", Effect.never, { ready: Ready.immediate, liveness: Liveness.watchdog("1 second") })
+    // @ts-expect-error: misspelt
+    Child.effect("x", Effect.never, { startTimeout: "soon" })
   })
 
   it("has a scope for each of its lives", () => {

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import { describe, expect, it } from "vitest"
-import { Child, type ChildExit, Ready, Restart, Supervisor } from "../src/index.ts"
+import { Child, type ChildExit, Restart, Supervisor } from "../src/index.ts"
 import { specOf } from "../src/internal/child.ts"
 import { childPlanOf, planOf } from "../src/internal/plan.ts"
 import type { ChildSpec, Decision, SupervisorSpec } from "../src/internal/spec.ts"
@@ -110,13 +110,6 @@ describe("the command of a process", () => {
     Effect.runSync(reload(process as never) as Effect.Effect<unknown>)
     expect(sent).toEqual(["SIGUSR1"])
     expect(specAs(Child.process("x", x, { reload: "notify" }), "process").reload).toBe("notify")
-  })
-
-  it("has the time limit of its readiness, given either way", () => {
-    const ready = Ready.http("http://localhost")
-    const { ready: limited } = specAs(Child.process("x", x, { ready, startTimeout: "1 second" }), "process")
-    expect(limited?.check).not.toBe(ready.spec.check)
-    expect(limited?.problem).toBeUndefined()
   })
 })
 

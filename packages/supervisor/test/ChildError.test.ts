@@ -9,6 +9,7 @@ import {
   type NotReadyReason,
   ReadyStranger,
   ReadyTimeout,
+  StartTimeout,
   Unresponsive
 } from "../src/ChildError.ts"
 
@@ -42,11 +43,15 @@ const reasons: ReadonlyArray<readonly [NotReadyReason, string]> = [
   ],
   [
     new ReadyTimeout({ ready: "tcp localhost:80", after: Duration.seconds(30), problem: "connection refused" }),
-    "tcp localhost:80 did not succeed within 30s, the last answer was: connection refused (Ready.timeout gives more time)"
+    "tcp localhost:80 did not succeed within 30s, the last answer was: connection refused (startTimeout or Ready.timeout gives more time)"
+  ],
+  [
+    new StartTimeout({ step: "spawn", after: Duration.seconds(30) }),
+    "its program was not started within 30s (startTimeout gives more time)"
   ],
   [
     new ReadyTimeout({ ready: "notify", after: Duration.millis(1500) }),
-    "notify did not succeed within 1s 500ms (Ready.timeout gives more time)"
+    "notify did not succeed within 1s 500ms (startTimeout or Ready.timeout gives more time)"
   ],
   [
     new ReadyStranger({ ready: "tcp localhost:80", pid: 7, program: "nginx" }),

@@ -113,7 +113,17 @@ describe("numbers and durations", () => {
     [
       "a limit for what is waited for",
       Child.process("a", x, { ready: Ready.immediate, startTimeout: -1 }),
-      "the time limit of ready has to be more than 0"
+      "startTimeout has to be more than 0"
+    ],
+    [
+      "a limit for a hook",
+      Child.effect("a", Effect.void, { hooks: { afterStopTimeout: -1 } }),
+      "hooks.afterStopTimeout is negative: -1"
+    ],
+    [
+      "a check of an Effect",
+      Child.effect("a", Effect.never, { ready: Ready.immediate, liveness: Liveness.tcp(0) }),
+      "0 is no port that one can connect to"
     ],
     [
       "a check",
@@ -138,9 +148,9 @@ describe("options that contradict each other", () => {
       "restart.retryPermanent is given without a schedule, so nothing would come between its attempts"
     ],
     [
-      "a limit for what is not waited for",
-      Child.process("a", x, { startTimeout: "1 second" }),
-      "startTimeout is given without ready, so nothing would be waited for"
+      "a watch over one that is ready when it has ended",
+      Child.effect("a", Effect.void, { liveness: Liveness.tcp(1) }),
+      "has liveness without ready, so it would never be looked at: it is ready when it has ended"
     ]
   ])("%s", (_, child, problem) => {
     expect(problemOf(tree(child))).toBe(`app/a: ${problem}`)

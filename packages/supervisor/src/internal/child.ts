@@ -4,14 +4,12 @@
  * @internal
  */
 import type { Command, Process, Signal } from "@nursery/process"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { pipeArguments } from "effect/Pipeable"
-import type { AnyCommand, Child, Dependencies, TypeId } from "../Child.ts"
-import * as Ready from "../Ready.ts"
+import type { AnyCommand, Child, Dependencies, Hooks, TypeId } from "../Child.ts"
 import type { Restart } from "../Restart.ts"
 import type { Dependency } from "./core/plan.ts"
-import type { ChildSpec, Decision, Policy, ProcessSpec, Provided, ReadySpec, RestartSpec } from "./spec.ts"
+import type { ChildSpec, Decision, Policy, ProcessSpec, Provided, RestartSpec } from "./spec.ts"
 
 /** What the public functions take for a decision. */
 type DecisionInput = Exclude<Decision["_tag"], "replace"> | "default" | Extract<Decision, { readonly _tag: "replace" }>
@@ -54,6 +52,12 @@ export const dependencies = (after: Dependencies = [], requires: Dependencies = 
 ]
 
 const nameOf = (other: string | { readonly name: string }): string => (typeof other === "string" ? other : other.name)
+
+export const hooksOf = <BE, BR, AR>(hooks: Hooks<BE, BR, AR> | undefined): ChildSpec["hooks"] => ({
+  beforeStart: hooks?.beforeStart,
+  afterStop: hooks?.afterStop,
+  afterStopTimeout: hooks?.afterStopTimeout
+})
 
 /** Types of inputs are forgotten here: the shell gives to each of these what its public type asks for. */
 export const erase = <I, O>(f: (input: I) => O): ((input: unknown) => O) => f as (input: unknown) => O
@@ -139,12 +143,3 @@ export const reloadOf = <E, R>(
   reload: Signal.Signal | "notify" | ((process: Process.Process) => Effect.Effect<unknown, E, R>) | undefined
 ): ProcessSpec["reload"] =>
   typeof reload !== "string" || reload === "notify" ? reload : (process) => process.signal(reload)
-
-export const readyOf = <A, E, R, In>(
-  ready: Ready.Ready<A, E, R, In> | undefined,
-  startTimeout: Duration.Input | undefined
-): ReadySpec | undefined => {
-  if (startTimeout === undefined) return ready?.spec
-  if (ready !== undefined) return Ready.timeout(ready, startTimeout).spec
-  return { ...Ready.immediate.spec, problem: "startTimeout is given without ready, so nothing would be waited for" }
-}

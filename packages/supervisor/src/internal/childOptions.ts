@@ -8,6 +8,7 @@ import type { ProcessExit } from "@nursery/process/ExitStatus"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { Decision, Replace } from "../Child.ts"
+import type { NotReady, Unresponsive } from "../ChildError.ts"
 import type { ChildExit, ProcessFailure } from "../ChildExit.ts"
 import type { Liveness } from "../Liveness.ts"
 import type { Ready } from "../Ready.ts"
@@ -28,11 +29,31 @@ export type AnyCommand = Omit<Command.Command, "stdin" | "stdout" | "stderr" | "
  * @category models
  */
 export interface Hooks<out BE, out BR, out AR> {
-  /** Before each start; the child starts when it has succeeded. What it fails with the child fails with. */
+  /**
+   * Before each start; the child starts when it has succeeded. What it fails with the child fails with. It may take as long as
+   * `startTimeout` says.
+   */
   readonly beforeStart?: Effect.Effect<unknown, BE, BR> | undefined
   /** After each end, however it came, when nothing of the child is left. What it fails with is logged, and changes nothing. */
   readonly afterStop?: Effect.Effect<unknown, unknown, AR> | undefined
+  /**
+   * How long `afterStop` may take; then it is interrupted and no longer waited for, which is logged and told as the event `Abandoned`.
+   * Default: 90 seconds.
+   */
+  readonly afterStopTimeout?: Duration.Input | undefined
 }
+
+/**
+ * What the options of an Effect add to what it fails with.
+ *
+ * @category utility types
+ */
+export type LimitError<Live, Limit> =
+  | ([Live] extends [never] ? never : Unresponsive)
+  | ([Limit] extends [never] ? never : NotReady)
+
+/** What a liveness check needs. */
+export type LivenessServices<Live> = Live extends Liveness<infer R> ? R : never
 
 interface Common<After extends Dependencies, Requires extends Dependencies, BE, BR, AR> {
   /**
@@ -75,7 +96,11 @@ export interface ProcessOptions<
 > extends Common<After, Requires, BE, BR, AR> {
   /** When it is ready, and what it provides then. Without it: as soon as its program runs. */
   readonly ready?: Ready<P, ReadyE, ReadyR, Process.Process> | undefined
-  /** How long it may take to be ready: the same as `Ready.timeout`. */
+  /**
+   * How long a start may take in all, until the child is ready: its hook `beforeStart`, the Effect that makes its command, and its
+   * readiness. Then it is ended and has failed with `NotReady`, whose reason says what it was at. A process that speaks systemd's
+   * protocol may extend the limit by `EXTEND_TIMEOUT_USEC=`. Without it there is none but that of `Ready.timeout`.
+   */
   readonly startTimeout?: Duration.Input | undefined
   /** Whether it is still alive, once it was ready. */
   readonly liveness?: Liveness<LivenessR, Process.Process> | undefined
@@ -121,12 +146,24 @@ export interface EffectOptions<
   DecideR,
   BE,
   BR,
-  AR
+  AR,
+  Live extends Liveness<unknown> = Liveness<unknown>,
+  Limit extends Duration.Input = Duration.Input
 > extends Common<After, Requires, BE, BR, AR> {
   /**
    * When it is ready, and what it provides then, for one that goes on. Without it: when it has succeeded, and it provides its value.
    */
   readonly ready?: Ready<P, ReadyE, ReadyR> | undefined
+  /**
+   * How long a start may take in all, until the child is ready: its hook `beforeStart` and its readiness, or without `ready` all of it.
+   * Then it is interrupted and has failed with `NotReady`, whose reason says what it was at. Without it there is no limit.
+   */
+  readonly startTimeout?: Limit | undefined
+  /**
+   * Whether it is still alive, once it was ready; only with `ready`. Where it is not it is interrupted, and has failed with
+   * `Unresponsive`. One that does not let itself be interrupted needs a `stopTimeout` too.
+   */
+  readonly liveness?: Live | undefined
   /** When it is started again. Without it: on failure, at once. */
   readonly restart?: Restart<ChildExit<NoInfer<E | ReadyE | BE>, NoInfer<A>>, RestartE, RestartR> | undefined
   /** What is done when it has ended; asked before `restart`. */
@@ -135,6 +172,9 @@ export interface EffectOptions<
         exit: ChildExit<NoInfer<E | ReadyE | BE>, NoInfer<A>>
       ) => Effect.Effect<Exclude<Decision, Replace>, DecideE, DecideR>)
     | undefined
-  /** How long it is waited for when it is interrupted; then it is left alone. Without it: for as long as it takes. */
+  /**
+   * How long it is waited for when it is interrupted; then it is left alone, which is told as the event `Abandoned`. Without it: for as
+   * long as it takes.
+   */
   readonly stopTimeout?: Duration.Input | undefined
 }

@@ -11,7 +11,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
-import type { ReadyStranger } from "../ChildError.ts"
+import type { ReadyStranger, Unresponsive } from "../ChildError.ts"
 import type { ChildExit } from "../ChildExit.ts"
 import type { AutoShutdown, Dependency, RestartRule, Strategy } from "./core/plan.ts"
 import type { Intensity, Order } from "./supervisorOptions.ts"
@@ -70,7 +70,7 @@ export interface LivenessSpec {
   /** What is wrong with its options: makes the tree an `InvalidTree`. */
   readonly problem: string | undefined
   /** Watches from when the child is ready for as long as it runs: fails with `Unresponsive` when it is not alive any more. */
-  readonly watch: (running: Running) => AnyEffect<never>
+  readonly watch: (running: Running) => Effect.Effect<never, Unresponsive, unknown>
 }
 
 export interface RestartSpec {
@@ -94,6 +94,8 @@ export type Policy = (exit: ChildExit) => AnyEffect<Decision | undefined>
 export interface Hooks {
   readonly beforeStart: AnyEffect | undefined
   readonly afterStop: AnyEffect | undefined
+  /** `undefined`: the default. */
+  readonly afterStopTimeout: Duration.Input | undefined
 }
 
 interface Common {
@@ -105,6 +107,8 @@ interface Common {
   readonly policy: Policy | undefined
   readonly significant: boolean
   readonly hooks: Hooks
+  /** Within so much time from the beginning of its start it has to be ready. `undefined`: there is no limit. */
+  readonly startTimeout: Duration.Input | undefined
 }
 
 export interface ProcessSpec extends Common {
@@ -126,6 +130,8 @@ export interface EffectSpec extends Common {
   readonly effect: (provided: Provided) => AnyEffect
   /** `undefined`: it is ready when it has succeeded, and provides its value. */
   readonly ready: ReadySpec | undefined
+  /** Only with `ready`. */
+  readonly liveness: LivenessSpec | undefined
   /** It is interrupted, and no longer waited for after so long. */
   readonly stopTimeout: Duration.Input | undefined
 }

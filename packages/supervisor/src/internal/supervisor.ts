@@ -3,11 +3,12 @@
  *
  * @internal
  */
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Child from "../Child.ts"
 import type { Restart } from "../Restart.ts"
 import type * as Supervisor from "../Supervisor.ts"
-import { ChildValue, dependencies, erase, policyOf, restartOf, specOf } from "./child.ts"
+import { ChildValue, dependencies, erase, hooksOf, policyOf, restartOf, specOf } from "./child.ts"
 import type { DynamicSpec, SupervisorSpec } from "./spec.ts"
 
 export { specOf }
@@ -66,7 +67,8 @@ export const common = <I, J, E, R, E2, R2, E3, R3, R4>(
   restart: restartOf(options?.restart, "always"),
   policy: policyOf(options?.decide),
   significant: options?.significant ?? false,
-  hooks: { beforeStart: options?.hooks?.beforeStart, afterStop: options?.hooks?.afterStop }
+  hooks: hooksOf(options?.hooks),
+  startTimeout: options?.startTimeout
 })
 
 interface CommonInput<I, J, E, R, E2, R2, E3, R3, R4> {
@@ -77,6 +79,7 @@ interface CommonInput<I, J, E, R, E2, R2, E3, R3, R4> {
   readonly decide?: ((exit: J) => Effect.Effect<Child.Decision, E2, R2>) | undefined
   readonly significant?: boolean | undefined
   readonly hooks?: Child.Hooks<E3, R3, R4> | undefined
+  readonly startTimeout?: Duration.Input | undefined
 }
 
 export const templateOf = <Args, C extends Child.Any>(child: (args: Args) => C): DynamicSpec["template"] => {

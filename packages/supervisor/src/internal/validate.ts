@@ -7,7 +7,8 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { InvalidTree } from "../SupervisorError.ts"
-import type { ChildSpec } from "./spec.ts"
+import * as Options from "./ready/options.ts"
+import type { ChildSpec, EffectSpec } from "./spec.ts"
 import type { Intensity } from "./supervisorOptions.ts"
 
 type Path = ReadonlyArray<string>
@@ -81,7 +82,11 @@ const wayTo = (goal: string, way: Path, all: Siblings, tried: Set<string>): Path
 
 /** Those that are checked one after the other, until one finds something. */
 const ownProblem = (spec: ChildSpec): string | undefined =>
-  nameProblem(spec.name) ?? restartProblem(spec) ?? kindProblem(spec)
+  nameProblem(spec.name) ?? restartProblem(spec) ?? limitsProblem(spec) ?? kindProblem(spec)
+
+const limitsProblem = ({ hooks, startTimeout }: ChildSpec): string | undefined =>
+  Options.duration("startTimeout", startTimeout, Duration.zero).problem ??
+  durationProblem("hooks.afterStopTimeout", hooks.afterStopTimeout)
 
 const nameProblem = (name: unknown): string | undefined => {
   if (typeof name !== "string") return "has a name that is not a string"
@@ -103,11 +108,16 @@ const kindProblem = (spec: ChildSpec): string | undefined => {
     case "process":
       return spec.ready?.problem ?? spec.liveness?.problem ?? durationProblem("stop.grace", spec.stop?.grace)
     case "effect":
-      return spec.ready?.problem ?? durationProblem("stopTimeout", spec.stopTimeout)
+      return spec.ready?.problem ?? livenessProblem(spec) ?? durationProblem("stopTimeout", spec.stopTimeout)
     case "supervisor":
     case "dynamic":
       return intensityProblem(spec.intensity)
   }
+}
+
+const livenessProblem = ({ liveness, ready }: EffectSpec): string | undefined => {
+  if (liveness === undefined || ready !== undefined) return liveness?.problem
+  return "has liveness without ready, so it would never be looked at: it is ready when it has ended"
 }
 
 const intensityProblem = (intensity: Intensity | undefined): string | undefined => {

@@ -208,8 +208,7 @@ describe("of a process", () => {
     Effect.gen(function* () {
       const stage = yield* Stage.make
       const child = Child.process("b", stage.play("fork { setsid sleep } sleep"), {
-        ready: Ready.effect(Effect.never),
-        startTimeout: "50 millis"
+        ready: Ready.effect(Effect.never).pipe(Ready.timeout("50 millis"))
       })
       yield* expectGaveUp(Supervisor.run(Supervisor.make("app", [child], options)), stage, {
         _tag: "Failed",

@@ -6,9 +6,13 @@
 import type { Command, Process } from "@nursery/process"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type { NotReady, ReadyStranger, StartTimeout, Unresponsive } from "../../ChildError.ts"
 import type { TreeSpec } from "../spec.ts"
 import type { Entry } from "./entry.ts"
 import type { Tree } from "./tree.ts"
+
+/** `ready`: it runs, and is waited for to be ready. */
+export type Step = StartTimeout["step"] | "ready"
 
 export class Life {
   readonly tree: Tree
@@ -25,8 +29,17 @@ export class Life {
   /** What it says of itself. */
   says: string | undefined
   mainPid: number | undefined
+  /** What its start is at. */
+  step: Step = "beforeStart"
   /** Why it is not ready yet. */
   problem: string | undefined
+  /** The reason for which it fails when it is not ready in time, where that is known better. */
+  reason: ReadyStranger | undefined
+  /** When it has to be ready, in milliseconds of the monotonic clock; the time limit that waits for that. */
+  readyBy = 0
+  limit: Fiber.Fiber<unknown, unknown> | undefined
+  /** What it fails with in place of the interruption by which it was ended. */
+  failure: NotReady | Unresponsive | undefined
   /** It has been asked to end. */
   isStopping = false
   /** Nothing of it is left, or what is left is not waited for: whatever it tells from now on is out of date. */
@@ -58,13 +71,23 @@ export class Life {
   ready(value: unknown): void {
     if (this.isOver) return
     this.entry.provided = value
+    this.#forgetLimit()
     this.readyAt = this.tree.tell.now
     this.tree.dispatch({ _tag: "Ready", id: this.entry.spec.name, incarnation: this.incarnation })
   }
 
   /** Why it is not ready yet. */
-  report(problem: string): void {
-    if (!this.isOver) this.problem = problem
+  report(problem: string, reason?: ReadyStranger): void {
+    if (this.isOver) return
+    this.problem = problem
+    this.reason = reason
+  }
+
+  /** It is of no use as it is: it is ended, and has failed with this. */
+  fail(failure: NotReady | Unresponsive): void {
+    if (this.isOver) return
+    this.failure ??= failure
+    this.tree.interrupt(this)
   }
 
   /** A message of the notify protocol. What is news to those who watch the tree is told; READY=1 and WATCHDOG=1 are for the checks. */
@@ -73,6 +96,8 @@ export class Life {
     const { MAINPID: mainPid, STATUS: status } = fields
     if (Number(mainPid) > 0) this.mainPid = Number(mainPid)
     if (status !== undefined) this.says = status
+    const extension = Number(fields["EXTEND_TIMEOUT_USEC"])
+    if (Number.isFinite(extension)) this.readyBy = Math.max(this.readyBy, this.tree.tell.now + extension / 1000)
     const { entry, tree } = this
     entry.words.tell(fields)
     if (status !== undefined) tree.tell.child(entry, { _tag: "Said", status })
@@ -88,8 +113,14 @@ export class Life {
   /** It ends here, once. */
   end(): void {
     this.isOver = true
+    this.#forgetLimit()
     this.fiber = undefined
     this.process = undefined
     this.nested = undefined
+  }
+
+  #forgetLimit(): void {
+    this.limit?.interruptUnsafe()
+    this.limit = undefined
   }
 }

@@ -33,7 +33,7 @@ export const silent = (spec: EffectSpec, life: Life): Running => ({
   process: undefined,
   notifications: Stream.never,
   findLine: () => Effect.never,
-  report: (problem) => life.report(problem)
+  report: (problem, reason) => life.report(problem, reason)
 })
 
 /** What there is to listen to of a process. */
@@ -75,7 +75,7 @@ export const listen = (
       process,
       notifications: notifications === undefined ? Stream.never : Stream.fromPubSub(notifications),
       findLine: (of, find) => (lines === undefined ? Effect.never : lines.first(of, find)),
-      report: (problem) => life.report(problem)
+      report: (problem, reason) => life.report(problem, reason)
     }
     return { running, isReady: () => lines?.forget() }
   })

@@ -8,8 +8,9 @@ import { Process } from "@nursery/process"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { ExitedBeforeReady, NotReady } from "../../ChildError.ts"
-import type { ChildSpec, EffectSpec, ProcessSpec, Provided } from "../spec.ts"
+import type { ChildSpec, EffectSpec, LivenessSpec, ProcessSpec, Provided, Running } from "../spec.ts"
 import type { Life } from "./life.ts"
+import { afterStop } from "./limits.ts"
 import { listen, prepare, silent } from "./listen.ts"
 
 type AnyEffect<A = unknown> = Effect.Effect<A, unknown, unknown>
@@ -17,17 +18,21 @@ type AnyEffect<A = unknown> = Effect.Effect<A, unknown, unknown>
 /** `provided`: by its earlier siblings. */
 export const live = (life: Life, provided: Provided): AnyEffect => {
   const { spec } = life.entry
-  const { afterStop, beforeStart } = spec.hooks
-  const own = ownLife(spec, life, provided)
-  const main = beforeStart === undefined ? own : Effect.andThen(beforeStart, own)
-  if (afterStop === undefined) return main
-  const after = Effect.catchCause(afterStop, (cause) =>
-    Effect.logWarning(`what "${spec.name}" does after its stop has failed`, cause)
-  )
+  const { hooks } = spec
+  const main =
+    hooks.beforeStart === undefined
+      ? ownLife(spec, life, provided)
+      : Effect.andThen(
+          hooks.beforeStart,
+          Effect.suspend(() => ownLife(spec, life, provided))
+        )
+  if (hooks.afterStop === undefined) return main
+  const after = afterStop(hooks.afterStop, life)
   return Effect.onExit(main, () => after)
 }
 
 const ownLife = (spec: ChildSpec, life: Life, provided: Provided): AnyEffect => {
+  life.step = spec.kind === "process" ? "command" : "ready"
   switch (spec.kind) {
     case "process":
       return Effect.scoped(processLife(spec, life, provided))
@@ -44,7 +49,9 @@ const processLife = (spec: ProcessSpec, life: Life, provided: Provided): AnyEffe
     const readers: Array<Fiber.Fiber<unknown>> = []
     // Before the process is in the scope, so after its end: what it says last is heard too.
     yield* Effect.addFinalizer(() => Fiber.awaitAll(readers))
+    life.step = "spawn"
     const handle = yield* Process.spawn(command)
+    life.step = "ready"
     // What a Stream given as input fails with comes by `success` alone.
     const process = handle as Process.Process
     life.spawned(process)
@@ -67,10 +74,18 @@ const effectLife = (spec: EffectSpec, life: Life, provided: Provided): AnyEffect
   if (ready === undefined) return Effect.tap(effect, (value) => Effect.sync(() => life.ready(value)))
   return Effect.gen(function* () {
     const fiber = yield* Effect.forkScoped(effect, { startImmediately: true })
-    const check = Effect.map(ready.check(silent(spec, life)), (value) => ({ value }))
+    const running = silent(spec, life)
+    const check = Effect.map(ready.check(running), (value) => ({ value }))
     const first = yield* Effect.raceFirst(check, Effect.as(Fiber.await(fiber), undefined))
     // One that has ended was ready only if it says so: the end tells the rest.
-    if (first !== undefined) life.ready(first.value)
+    if (first !== undefined) {
+      life.ready(first.value)
+      if (spec.liveness !== undefined) yield* Effect.forkScoped(watched(spec.liveness, running, life))
+    }
     return yield* Fiber.join(fiber)
   })
 }
+
+/** A fiber that is alive no longer may hold up its own end too: its `stopTimeout` counts from here on. */
+const watched = ({ watch }: LivenessSpec, running: Running, life: Life): AnyEffect =>
+  Effect.catch(watch(running), (failure) => Effect.sync(() => life.fail(failure)))

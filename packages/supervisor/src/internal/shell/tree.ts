@@ -6,6 +6,8 @@
  *
  * @internal
  */
+
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -22,6 +24,7 @@ import type { ChildSpec, TreeSpec } from "../spec.ts"
 import { Entry } from "./entry.ts"
 import type { Hub } from "./hub.ts"
 import { Life } from "./life.ts"
+import { startLimit } from "./limits.ts"
 import { live } from "./live.ts"
 import { observed } from "./observe.ts"
 import { Culprit, outcomeOf } from "./outcome.ts"
@@ -220,6 +223,10 @@ export class Tree {
     const fiber = this.#fork(entry, isHasty ? Effect.andThen(Effect.yieldNow, main) : main)
     life.fiber = fiber
     fiber.addObserver((exit) => this.#over(life, exit))
+    const { startTimeout } = entry.spec
+    const limit = startTimeout === undefined ? Duration.infinity : Duration.fromInputUnsafe(startTimeout)
+    if (life.readyAt !== undefined || life.isOver || !Duration.isFinite(limit)) return
+    life.limit = this.#fork(entry, startLimit(life, limit))
   }
 
   /** A tree in the place of a child. */
@@ -250,7 +257,10 @@ export class Tree {
       const { healthyAfter } = restart
       if (healthyAfter !== undefined && uptime >= Duration.toMillis(healthyAfter)) entry.recovered()
     }
-    const ended = exitOf(exit)
+    // It was interrupted for what it fails with, unless it came to another end at that moment.
+    const { failure } = life
+    const isFailed = failure !== undefined && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+    const ended = isFailed ? ({ _tag: "Failed", error: failure } as const) : exitOf(exit)
     const culprit = ended._tag === "Failed" && ended.error instanceof Culprit ? ended.error.gaveUp : undefined
     const told = culprit?.exit ?? ended
     entry.culprit = culprit
@@ -261,15 +271,21 @@ export class Tree {
   }
 
   #stop(id: string): void {
-    const { life, spec } = this.#existing(id)
+    const { life } = this.#existing(id)
     if (life === undefined) return
-    const { entry, fiber } = life
     life.isStopping = true
+    this.interrupt(life)
+  }
+
+  /** Ends a life, and waits for that no longer than its child says. */
+  interrupt(life: Life): void {
+    const { entry, fiber } = life
+    const { spec } = entry
     fiber?.interruptUnsafe()
     if (spec.kind !== "effect" || spec.stopTimeout === undefined || life.isOver) return
     const abandon = Effect.sync(() => {
       if (life.isOver) return
-      this.tell.child(entry, { _tag: "Abandoned" })
+      this.tell.child(entry, { _tag: "Abandoned", what: "child" })
       this.#over(life, Exit.interrupt())
     })
     const timer = this.#fork(entry, Effect.delay(abandon, spec.stopTimeout))
