@@ -93,7 +93,7 @@ onTargets(
       const objects = Array.from({ length: 6 }, () => family.nextId())
       for (const object of objects) family.send(F.Request.pipe, object, F.u32(0))
       const any = random(target.root ? 1 : 2)
-      const rounds = Tools.campaign ? 5000 : target.sanitized ? 60 : target.emulated ? 30 : 250
+      const rounds = Tools.campaign ? 5000 : target.sanitized ? 60 : target.emulated ? 20 : 150
       const known = new Map<string, string>()
       for (let round = 0; round < rounds; round++) {
         const targets = new Set<number>()

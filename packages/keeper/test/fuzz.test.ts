@@ -160,7 +160,7 @@ afterAll(closeAll)
 const missing = keeper instanceof Tools.Missing
 describe.skipIf(missing)(`a living keeper${Tools.because(keeper)}`, () => {
   const first = Tools.campaign ? Date.now() % 1_000_000_000 : 1
-  const seconds = Tools.fuzzSeconds(2.5)
+  const seconds = Tools.fuzzSeconds(1.5)
   const limit = (seconds + 180) * 1000
 
   it.each(users)("answers any frames with an end in order, as user %i", { timeout: limit }, async (uid) => {

@@ -79,7 +79,7 @@ const seeds = (): ReadonlyArray<string> => {
   })
 }
 
-const fuzzSeconds = Tools.fuzzSeconds(2)
+const fuzzSeconds = Tools.fuzzSeconds(1)
 const fuzzer = [join(here, "fuzz", "frames.c"), ...Tools.keeperSources(["frames.c", "object_check.c", "setup.c"])]
 
 describe("fuzzing the decoder", () => {

@@ -13,7 +13,7 @@ import * as Proc from "../support/proc.ts"
 import * as Random from "../support/random.ts"
 import * as Stage from "../support/stage.ts"
 
-const ROUNDS = Random.isCampaign ? 20_000 : 1_000
+const ROUNDS = Random.isCampaign ? 20_000 : 600
 const AT_ONCE = 20
 
 /** Lets a random time pass: none, some microtasks, some turns of the event loop, or a few milliseconds; or until the spawn is done. */

@@ -8,7 +8,7 @@ import * as Proc from "../support/proc.ts"
 import * as Random from "../support/random.ts"
 import * as Stage from "../support/stage.ts"
 
-const COUNT = Random.isCampaign ? 10_000 : 2_000
+const COUNT = Random.isCampaign ? 10_000 : 1_200
 const GROUP_COUNT = COUNT / 4
 const AT_ONCE = 16
 

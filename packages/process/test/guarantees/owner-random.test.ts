@@ -5,7 +5,7 @@ import * as Owner from "../support/owner.ts"
 import * as Random from "../support/random.ts"
 import * as Stage from "../support/stage.ts"
 
-const rounds = Random.isCampaign ? 200 : 30
+const rounds = Random.isCampaign ? 200 : 20
 
 /** Some are killed while they start, before they have helpers. */
 const startingRounds = 5

@@ -16,7 +16,7 @@ import type { Status } from "../../src/SupervisorEvent.ts"
 import { Hearsay, standings, unknown } from "../support/hearsay.ts"
 import { type Actor, Troupe } from "../support/troupe.ts"
 
-const STORIES = Random.isCampaign ? 1_000 : 40
+const STORIES = Random.isCampaign ? 1_000 : 25
 const STEPS = 40
 
 /** More turns of the event loop than anything takes that follows from one happening. */

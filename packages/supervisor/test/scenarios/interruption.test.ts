@@ -15,7 +15,7 @@ import * as Ready from "../../src/Ready.ts"
 import * as Restart from "../../src/Restart.ts"
 import * as Supervisor from "../../src/Supervisor.ts"
 
-const ROUNDS = Random.isCampaign ? 4_000 : 200
+const ROUNDS = Random.isCampaign ? 4_000 : 150
 const AT_ONCE = 10
 
 /** Lets a random time pass: none, some microtasks, some turns of the event loop, a few milliseconds, or until a tree is in the middle. */

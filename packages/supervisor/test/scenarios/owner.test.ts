@@ -5,7 +5,7 @@ import * as Owner from "../../../process/test/support/owner.ts"
 import * as Random from "../../../process/test/support/random.ts"
 import * as Stage from "../../../process/test/support/stage.ts"
 
-const rounds = Random.isCampaign ? 200 : 20
+const rounds = Random.isCampaign ? 200 : 12
 
 /** Some are killed while they start, before they have helpers. */
 const startingRounds = 10
