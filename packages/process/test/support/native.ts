@@ -16,11 +16,14 @@ export const temporary = (): string => {
   return folder
 }
 
+const compiled = new Map<string, string>()
+
 export const removeTemporary = (): void => {
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+  // The process may be that of other test files, too.
+  folder = undefined
+  compiled.clear()
 }
-
-const compiled = new Map<string, string>()
 
 const compile = (name: string): string => {
   const known = compiled.get(name)
