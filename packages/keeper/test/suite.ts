@@ -160,6 +160,15 @@ export const childrenOf = (pid: number): ReadonlyArray<number> =>
     .map(Number)
     .filter((each) => parentOf(each) === pid)
 
+/** The same of a process with one thread, and without a look at all others where the kernel has a list of them. */
+export const childrenAtOnce = (pid: number): ReadonlyArray<number> => {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ").filter(Boolean).map(Number)
+  } catch {
+    return childrenOf(pid)
+  }
+}
+
 /** SIGKILL, or another one, to all of them; those that have left by now need none. */
 export const signalAll = (signal: number, pids: ReadonlyArray<number>): void => {
   for (const pid of pids) {
