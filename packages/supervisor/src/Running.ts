@@ -19,8 +19,13 @@ import type { Snapshot, SupervisorEvent } from "./SupervisorEvent.ts"
  *
  * @category models
  */
-export interface RunningChild<out A = unknown, out E = unknown> {
+export interface RunningChild<out A = unknown, out E = unknown, out Provides = unknown> {
   readonly name: string
+  /**
+   * What it provides, as those get it that start after it: waits until it is ready, or has completed, and gives what its latest life
+   * provides. Refused as `down` where it stays down without that, at once or later on.
+   */
+  readonly provided: Effect.Effect<Provides, ChildRefused>
   /** Starts it where it is down; done when it is ready. */
   readonly start: Effect.Effect<void, ChildRefused>
   /** Stops it, and those that require it; done when nothing of it is left. It stays down until somebody asks for its start. */
@@ -36,7 +41,8 @@ export interface RunningChild<out A = unknown, out E = unknown> {
  *
  * @category models
  */
-export interface RunningProcess<out E = unknown> extends RunningChild<ProcessExit, E> {
+export interface RunningProcess<out E = unknown, out Provides = unknown>
+  extends RunningChild<ProcessExit, E, Provides> {
   /** Restarts it with another command, which later restarts take too. */
   readonly replace: (command: Command.Plain) => Effect.Effect<void, ChildRefused>
   /**
@@ -78,7 +84,7 @@ export interface RunningChildren<C extends ReadonlyArray<Child.Any>> {
  * @category models
  */
 export interface RunningSupervisor<C extends ReadonlyArray<Child.Any>, out A = unknown, out E = unknown>
-  extends RunningChild<A, E>,
+  extends RunningChild<A, E, void>,
     RunningChildren<C> {}
 
 /**
@@ -108,8 +114,8 @@ export interface RunningDynamic<in Args, C extends Child.Any> {
 export type RunningOf<C> = C extends { readonly children: infer Children extends ReadonlyArray<Child.Any> }
   ? RunningSupervisor<Children, Child.Success<C>, Child.Error<C>>
   : Child.IsProcess<Child.Success<C>> extends true
-    ? RunningProcess<Child.Error<C>>
-    : RunningChild<Child.Success<C>, Child.Error<C>>
+    ? RunningProcess<Child.Error<C>, Child.ProvidedBy<C>>
+    : RunningChild<Child.Success<C>, Child.Error<C>, Child.ProvidedBy<C>>
 
 /**
  * What the children of a dynamic supervisor are while its tree runs.

@@ -356,6 +356,9 @@ describe("the children of a tree that runs", () => {
       const running = yield* Supervisor.start(tree)
       expectTypeOf(running.child("db").reload).toEqualTypeOf<Effect.Effect<void, ChildRefused | ReloadFailed>>()
       expectTypeOf(running.child("db").replace(Command.make("y"))).toEqualTypeOf<Effect.Effect<void, ChildRefused>>()
+      expectTypeOf(running.child("db").provided).toEqualTypeOf<Effect.Effect<{ port: number }, ChildRefused>>()
+      expectTypeOf(running.child("migrate").provided).toEqualTypeOf<Effect.Effect<number, ChildRefused>>()
+      expectTypeOf(running.child("web").provided).toEqualTypeOf<Effect.Effect<void, ChildRefused>>()
       expectTypeOf(running.child("migrate").restart).toEqualTypeOf<Effect.Effect<void, ChildRefused>>()
       expectTypeOf(running.child("migrate").await).toEqualTypeOf<
         Effect.Effect<ChildExit<MigrationError, number>, ChildRefused>

@@ -28,6 +28,7 @@ const handleAt = (tree: RunningTree, path: Path): object => ({
   stop: tree.ask("stop", path),
   restart: tree.ask("restart", path),
   await: tree.ended(path),
+  provided: tree.provided(path),
   replace: (command: Command.Command) => tree.replace(path, command),
   reload: tree.reload(path),
   ...childrenAt(tree, path)

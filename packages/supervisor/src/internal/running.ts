@@ -33,6 +33,8 @@ export interface RunningTree {
    * meanwhile; `down` when it has never run.
    */
   readonly ended: (path: Path) => Effect.Effect<ChildExit, ChildRefused>
+  /** Waits until the child is ready or has completed, and tells what it provides. Refused as `ended`, and as `down` when it stays down. */
+  readonly provided: (path: Path) => Effect.Effect<unknown, ChildRefused>
   /** Restarts a process with another command, which later restarts take too. Refused for other children: `unsupported`. */
   readonly replace: (path: Path, command: Command.Command) => Effect.Effect<void, ChildRefused>
   /** Done when the process has acknowledged it. Refused without the option `reload`: `unsupported`. */

@@ -59,27 +59,41 @@ const endOf = ({ entry, name, tree }: Place, path: Path): Found<ChildExit> | und
   return entry.lastExit === undefined ? refuse(path, "down") : Effect.succeed(entry.lastExit)
 }
 
+/** What a child provides, or that it does not; `undefined` while it may do so later. */
+const provisionOf = ({ entry, name, tree }: Place, path: Path): Found<unknown> | undefined => {
+  if (tree.entry(name) !== entry) return refuse(path, "unknown")
+  const status = entry.told?.status
+  // One that has completed without having been ready has nothing to provide.
+  const isProvided = status === "ready" || (status === "completed" && entry.life?.readyAt !== undefined)
+  if (isProvided) return Effect.succeed(entry.provided)
+  return tree.isResting(name) ? refuse(path, "down") : undefined
+}
+
+/** Looks at a child each time that it stands differently, until something is found. */
+const found = <A>(root: Tree, path: Path, look: (place: Place, path: Path) => Found<A> | undefined): Found<A> =>
+  Effect.flatMap(placeOf(root, path), (place) =>
+    Effect.callback((resume) => {
+      const { changes } = place.entry
+      const listener = (): void => {
+        const found = look(place, path)
+        if (found === undefined) return
+        changes.remove(listener)
+        resume(found)
+      }
+      changes.add(listener)
+      listener()
+      return Effect.sync(() => changes.remove(listener))
+    })
+  )
+
 export const runningOf = (root: Tree): RunningTree => ({
   ready: root.started,
   await: root.awaitEnd,
   events: root.hub.events,
   snapshot: Effect.sync(() => root.snapshot),
   ask: (what, path) => ask(root, what, path),
-  ended: (path) =>
-    Effect.flatMap(placeOf(root, path), (place) =>
-      Effect.callback((resume) => {
-        const { changes } = place.entry
-        const look = (): void => {
-          const end = endOf(place, path)
-          if (end === undefined) return
-          changes.remove(look)
-          resume(end)
-        }
-        changes.add(look)
-        look()
-        return Effect.sync(() => changes.remove(look))
-      })
-    ),
+  ended: (path) => found(root, path, endOf),
+  provided: (path) => found(root, path, provisionOf),
   replace: (path, command) =>
     Effect.flatMap(placeOf(root, path), ({ entry }) => {
       if (entry.spec.kind !== "process") return refuse(path, "unsupported")
