@@ -9,10 +9,19 @@
 
 /* When an item is carried out: each needs rights that a later step takes away, or takes rights away that an earlier one needs. */
 enum arrange_phase {
-  PHASE_PRIVILEGED /* before the identity is taken */
+  PHASE_HELPER,       /* with the rights of the helpers, whatever the owner gave up: what needs the reaper's own files */
+  PHASE_PRIVILEGED,   /* as the owner, before the identity is taken */
+  PHASE_IDENTITY,     /* the identity itself */
+  PHASE_CAPABILITIES, /* what is left of the rights */
+  PHASE_LAST          /* the descriptors are in their places: no other is opened any more */
 };
 
 /* Those of one phase, in their order. False with the failure of the first that cannot be. */
-bool arrange(const struct plan *plan, enum arrange_phase phase, volatile struct launch_failure *failure);
+bool arrange(const struct plan *plan, const struct launch_context *context, enum arrange_phase phase,
+             volatile struct launch_failure *failure);
+
+/* Whether the child gets a limit of descriptors of its own. */
+bool sets_descriptor_limit(const struct plan *plan);
 
 #endif
+

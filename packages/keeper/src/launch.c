@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "arrange.h"
+#include "identity.h"
 #include "system.h"
 
 /*
@@ -75,18 +76,6 @@ static int connect_descriptors(const struct plan *plan, const struct launch_cont
     }
   }
   *target = -1;
-  return 0;
-}
-
-static int take_identity(const struct plan *plan) {
-  const struct job *job = plan->job;
-  if (!job->changes_identity) return 0;
-  /* Groups first: without privilege they could not be dropped any more. */
-  if (syscall(SYS_setgroups, (size_t)job->groups, plan->groups) != 0) return errno;
-  if (syscall(SYS_setresgid, job->gid, job->gid, job->gid) != 0) return errno;
-  if (syscall(SYS_setresuid, job->uid, job->uid, job->uid) != 0) return errno;
-  /* There must be no way back. */
-  if (job->uid != 0 && syscall(SYS_setresuid, -1, 0, -1) == 0) return EPERM;
   return 0;
 }
 
@@ -160,23 +149,29 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
     failure->error = errno;
     return;
   }
-  if (!arrange(plan, PHASE_PRIVILEGED, failure)) return;
+  if (!arrange(plan, context, PHASE_HELPER, failure)) return;
+  /* Before anything that a privilege is needed for: an owner that gave it up does not get it back by way of the helpers. */
   failure->step = STEP_CREDENTIALS;
-  if ((failure->error = take_identity(plan)) != 0) return;
+  if (job->changes_identity && (failure->error = take_identity(job->uid, job->gid, plan->groups, job->groups)) != 0) return;
+  if (!arrange(plan, context, PHASE_PRIVILEGED, failure) || !arrange(plan, context, PHASE_IDENTITY, failure) ||
+      !arrange(plan, context, PHASE_CAPABILITIES, failure)) {
+    return;
+  }
   failure->step = STEP_DESCRIPTOR;
   umask((mode_t)job->umask);
   failure->error = connect_descriptors(plan, context, &target);
   failure->target = target;
   if (failure->error != 0) return;
   /* Not before: moving descriptors out of each other's way takes numbers beyond what the child may have itself. */
-  setrlimit(RLIMIT_NOFILE, &context->descriptors);
+  if (!sets_descriptor_limit(plan)) setrlimit(RLIMIT_NOFILE, &context->descriptors);
   failure->step = STEP_CWD;
   if (!stays && chdir(plan->cwd) != 0) {
     failure->error = errno;
     return;
   }
+  if (!arrange(plan, context, PHASE_LAST, failure)) return;
   failure->step = STEP_EXEC;
-  if (job->changes_identity) {
+  if (job->changes_identity || job->setup_size > 0) {
     /* The change has cleared it; then look whether the parent died before it was set again. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != reaper) _exit(127);
@@ -197,6 +192,8 @@ pid_t launch(const struct plan *plan, const struct launch_context *context, stru
     _exit(127);
   }
   int fork_error = errno;
+  /* The memory is the reaper's own again, and nobody looks into it; a child that was killed may have left that undone. */
+  if (plan->job->setup_size > 0) prctl(PR_SET_DUMPABLE, 0);
   /* Before it is collected: as long as the pid is there, it is the child's. */
   atomic_store(context->child, 0);
   if (child < 0) {

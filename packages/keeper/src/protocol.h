@@ -147,18 +147,58 @@ struct setup {
 } __attribute__((packed));
 
 enum setup_kind {
-  SETUP_LIMIT = 1 /* struct setup_limit; more than one */
+  SETUP_LIMIT = 1, /* struct setup_limit; more than one */
+  SETUP_NICE = 16, /* struct setup_number: from -20 to 19 */
+  SETUP_SCHEDULER = 17, /* struct setup_scheduler */
+  SETUP_IO_PRIORITY = 18, /* struct setup_number, as of ioprio_set(2) */
+  SETUP_AFFINITY = 19, /* a set of processors: a bit each, 8 bytes or a multiple; all of it or an error */
+  SETUP_OOM_SCORE = 20, /* struct setup_number: from -1000 to 1000 */
+  SETUP_CREDENTIALS = 21, /* struct setup_credentials, then its groups, uint32 each */
+  SETUP_CAPABILITIES = 22, /* struct setup_capabilities */
+  SETUP_NO_NEW_PRIVILEGES = 23 /* nothing */
 };
 
 #define LIMIT_INFINITY 0xffffffffffffffffu
+#define LIMIT_KEEP 0xfffffffffffffffeu /* as it is; a soft one at most the hard one */
 
 /* setrlimit(2). */
 struct setup_limit {
   uint32_t resource; /* RLIMIT_* of the machine */
   uint32_t zero;
-  uint64_t soft; /* or LIMIT_INFINITY */
+  uint64_t soft; /* or LIMIT_INFINITY, LIMIT_KEEP */
   uint64_t hard;
 } __attribute__((packed));
+
+struct setup_number {
+  int32_t value;
+} __attribute__((packed));
+
+/* sched_setscheduler(2). */
+struct setup_scheduler {
+  uint32_t policy;   /* SCHED_* */
+  uint32_t priority; /* of the real-time policies, else 0 */
+} __attribute__((packed));
+
+#define ID_KEEP 0xffffffffu /* of a user, a group, or a count of groups: as it is */
+
+/* Who leaves user 0, or any user for another one, leaves all capabilities behind, but those of a SETUP_CAPABILITIES. */
+struct setup_credentials {
+  uint32_t user;
+  uint32_t group;
+  uint32_t groups; /* that many follow: all supplementary groups */
+} __attribute__((packed));
+
+/* capabilities(7). */
+struct setup_capabilities {
+  uint64_t set;
+  uint32_t mode; /* enum capability_mode */
+  uint32_t bounded; /* 1: it may be that the bounding set has to stay as it is, for nothing can be gained by it */
+} __attribute__((packed));
+
+enum capability_mode {
+  CAPABILITIES_KEEP = 0, /* these and no others, across the exec: permitted, effective, inheritable, ambient, bounding */
+  CAPABILITIES_DROP = 1  /* these from all of the sets */
+};
 
 enum fd_kind {
   FD_NULL = 0,     /* /dev/null */

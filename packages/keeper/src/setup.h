@@ -13,6 +13,8 @@
 /* What is wrong with the bytes as a list of items, NULL when nothing is. */
 const char *setup_check(const char *bytes, size_t size);
 
+#define AFFINITY_MAX 1024 /* bytes: 8192 processors, which is what the kernel can be built for */
+
 /* Goes through a list that has been checked. */
 struct setup_reader {
   const char *at, *end;

@@ -79,7 +79,22 @@ export const At = {
   owner: 9,
   listen: 10
 } as const
-export const Setup = { limit: 1 } as const
+export const Setup = {
+  limit: 1,
+  nice: 16,
+  scheduler: 17,
+  ioPriority: 18,
+  affinity: 19,
+  oomScore: 20,
+  credentials: 21,
+  capabilities: 22,
+  noNewPrivileges: 23
+} as const
+/** Of a limit. */
+export const infinity = 0xffff_ffff_ffff_ffffn
+export const keep = 0xffff_ffff_ffff_fffen
+/** Of a user, a group, a count of groups. */
+export const keepId = 0xffff_ffff
 export const Feature = { pidfd: 1, children: 2, realtime: 4 } as const
 
 export const u8 = (value: number): Buffer => Buffer.from([value & 255])
@@ -197,6 +212,18 @@ export const u64 = (...values: ReadonlyArray<bigint>): Buffer => {
   })
   return buffer
 }
+
+/** An item of each kind that is about limits, priority and identity. */
+export const limit = (resource: number, soft: bigint, hard: bigint): Buffer =>
+  setup(Setup.limit, Buffer.concat([u32(resource, 0), u64(soft, hard)]))
+
+export const number = (kind: number, value: number): Buffer => setup(kind, u32(value))
+
+export const credentials = (user: number, group: number, groups?: ReadonlyArray<number>): Buffer =>
+  setup(Setup.credentials, u32(user, group, groups?.length ?? keepId, ...(groups ?? [])))
+
+export const capabilities = (set: bigint, mode: "keep" | "drop", bounded = 0): Buffer =>
+  setup(Setup.capabilities, Buffer.concat([u64(set), u32(mode === "keep" ? 0 : 1, bounded)]))
 
 export const nothing: ReadonlyArray<Fd> = [0, 1, 2].map((target) => ({ target, kind: Kind.null }))
 

@@ -51,10 +51,20 @@ const seeds = (): ReadonlyArray<string> => {
       { target: 9, kind: F.Kind.object, value: 7, extra: 1 }
     ]
   }
+  const setup = [
+    F.limit(7, 5n, F.keep),
+    F.number(F.Setup.nice, -5),
+    F.setup(F.Setup.scheduler, F.u32(3, 0)),
+    F.setup(F.Setup.affinity, F.u64(3n, 1n)),
+    F.credentials(1, 2, [3, 4]),
+    F.capabilities(5n, "drop"),
+    F.setup(F.Setup.noNewPrivileges, Buffer.alloc(0))
+  ]
   const frames = [
     F.frame(F.Request.hello, 1, F.hello()),
     F.frame(F.Request.spawn, 2, F.spawn(spawn)),
     F.frame(F.Request.spawn, 3, F.spawn({ argv: ["true"] })),
+    F.frame(F.Request.spawn, 9, F.spawn({ argv: ["true"], setup })),
     F.frame(F.Request.cancel, 2),
     F.frame(F.Request.signal, 4, Buffer.concat([F.u32(2), Buffer.from([15, 1, 0, 0])])),
     F.frame(F.Request.stop, 2, F.policy()),

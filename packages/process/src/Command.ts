@@ -18,6 +18,8 @@ import type * as Schema from "effect/Schema"
 import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
 import * as construct from "./internal/command/construct.ts"
+import type { Capability, Credentials } from "./internal/command/credentials.ts"
+import type { EncodedLimit, Limit, Limits } from "./internal/command/limits.ts"
 import type {
   Containment,
   Env,
@@ -28,6 +30,7 @@ import type {
   StopPolicy,
   Word
 } from "./internal/command/options.ts"
+import type { Priority } from "./internal/command/priority.ts"
 import * as schema from "./internal/command/schema.ts"
 import * as translate from "./internal/command/translate.ts"
 import * as validation from "./internal/command/validate.ts"
@@ -38,12 +41,17 @@ import type * as Signal from "./Signal.ts"
 import type * as Stdio from "./Stdio.ts"
 
 export {
+  affinity,
   clearEnv,
   containment,
+  credentials,
   cwd,
   env,
   fds,
+  limits,
   notify,
+  oomScoreAdjust,
+  priority,
   session,
   shell,
   stderr,
@@ -53,7 +61,21 @@ export {
   successCodes,
   umask
 } from "./internal/command/combinators.ts"
-export type { Containment, Env, Options, Reach, Session, StopOptions, StopPolicy, Word }
+export type {
+  Capability,
+  Containment,
+  Credentials,
+  Env,
+  Limit,
+  Limits,
+  Options,
+  Priority,
+  Reach,
+  Session,
+  StopOptions,
+  StopPolicy,
+  Word
+}
 
 /**
  * A description of a process to start. Without type parameters: any command.
@@ -83,6 +105,11 @@ export interface Command<
   readonly umask: number | undefined
   readonly session: Session
   readonly notify: boolean
+  readonly limits: Limits
+  readonly credentials: Credentials | undefined
+  readonly priority: Priority | number | undefined
+  readonly affinity: ReadonlyArray<number> | undefined
+  readonly oomScoreAdjust: number | undefined
 }
 
 /**
@@ -116,6 +143,12 @@ export interface Encoded {
   readonly umask?: number
   readonly session?: Session
   readonly notify?: boolean
+  /** Sizes are numbers of bytes or texts as in `"512 MiB"`, times texts as in `"30 seconds"`. */
+  readonly limits?: { readonly [name: string]: EncodedLimit }
+  readonly credentials?: Credentials
+  readonly priority?: Priority | number
+  readonly affinity?: ReadonlyArray<number>
+  readonly oomScoreAdjust?: number
 }
 
 type EncodedInput = "null" | "inherit" | "pipe" | { readonly _tag: "Read"; readonly path: string }
@@ -236,7 +269,7 @@ export const display: (self: Command) => string = value.display
  *
  * Every start does this first and fails with a `SpawnError` of the reason `InvalidArgument`. It finds NUL characters, an empty
  * program or working directory, names of variables that are empty or contain `=`, numbers that are no descriptors or no exit
- * codes, a grace period that is negative or NaN, `shell` together with arguments, and values of the wrong type from untyped code.
+ * codes, a grace period that is negative or NaN, a soft limit above the hard one, `shell` together with arguments, and values of the wrong type from untyped code.
  * It does not look at the file system.
  *
  * **Example** (A descriptor that is given twice)

@@ -131,25 +131,43 @@ export class Descriptor extends Schema.TaggedError<Descriptor>()("Descriptor", {
   }
 }
 
+/** `: operation not permitted, and what to do`, as far as either is known. */
+const because = (errno: string | undefined, problem: string | undefined): string =>
+  [errno === undefined ? undefined : Errno.describe(errno), problem]
+    .filter((part) => part !== undefined)
+    .map((part) => `: ${part}`)
+    .join("")
+
 /**
- * User, group or supplementary groups could not be changed.
+ * User, groups or capabilities could not be changed, or a name of them means nothing here.
  */
-export class Credentials extends Schema.TaggedError<Credentials>()("Credentials", { errno: Schema.String }) {
+export class Credentials extends Schema.TaggedError<Credentials>()("Credentials", {
+  /** Which option it was about: `credentials.user`, `credentials.groups[1]`, `credentials.capabilities`. */
+  option: Schema.optionalKey(Schema.String),
+  /** What the operating system said, where it was asked. */
+  errno: Schema.optionalKey(Schema.String),
+  /** Why not, and what to do. */
+  problem: Schema.optionalKey(Schema.String)
+}) {
   override get message(): string {
-    return `cannot change the user or groups of the process: ${Errno.describe(this.errno)}`
+    const which = this.option ?? "the user or groups of the process"
+    return `cannot change ${which}${because(this.errno, this.problem)}`
   }
 }
 
 /**
- * A resource limit (`setrlimit(2)`) could not be set.
+ * A resource limit (`setrlimit(2)`) or a priority could not be set.
  */
 export class Limits extends Schema.TaggedError<Limits>()("Limits", {
+  /** Its name in the option `limits`, or the option itself: `nofile`, `priority.nice`, `affinity`, `oomScoreAdjust`. */
   limit: Schema.optionalKey(Schema.String),
-  errno: Schema.String
+  errno: Schema.String,
+  /** Why not, and what to do. */
+  problem: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
     const which = this.limit === undefined ? "the limits of the process" : `the limit ${this.limit}`
-    return `cannot set ${which}: ${Errno.describe(this.errno)}`
+    return `cannot set ${which}${because(this.errno, this.problem)}`
   }
 }
 

@@ -15,6 +15,7 @@ const guarantees: Backend.Guarantees = {
   cheapSpawn: false,
   noStrayPid: false,
   notifications: false,
+  setup: false,
   limits: []
 }
 

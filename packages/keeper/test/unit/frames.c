@@ -405,6 +405,75 @@ static void listening(void) {
   for (size_t size = 0; size < sizeof listen; size++) CHECK(decode_object(OBJECT_LISTEN, &listen, size, "", 0) != NULL);
 }
 
+/* A payload of exactly this size and the sizes beside it. */
+static void has_exact_size(uint16_t kind, const void *payload, uint16_t size) {
+  CHECK(decode_setup(item(kind, size, payload, size)) == NULL);
+  if (size > 0) CHECK(decode_setup(item(kind, size - 1, payload, size - 1u)) != NULL);
+  char longer[32] = {0};
+  memcpy(longer, payload, size);
+  CHECK(decode_setup(item(kind, size + 1, longer, size + 1u)) != NULL);
+}
+
+static bool takes_number(uint16_t kind, int32_t value) {
+  const struct setup_number number = {value};
+  return decode_setup(item(kind, sizeof number, &number, sizeof number)) == NULL;
+}
+
+static void numbers_of_setups(void) {
+  static const struct {
+    uint16_t kind;
+    int32_t least, most;
+  } ranges[] = {{SETUP_NICE, -20, 19}, {SETUP_IO_PRIORITY, 0, 65535}, {SETUP_OOM_SCORE, -1000, 1000}};
+  for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+    CHECK(takes_number(ranges[i].kind, ranges[i].least) && takes_number(ranges[i].kind, ranges[i].most));
+    CHECK(!takes_number(ranges[i].kind, ranges[i].least - 1) && !takes_number(ranges[i].kind, ranges[i].most + 1));
+    const struct setup_number number = {ranges[i].least};
+    has_exact_size(ranges[i].kind, &number, sizeof number);
+  }
+  const struct setup_scheduler scheduler = {3, 0};
+  has_exact_size(SETUP_SCHEDULER, &scheduler, sizeof scheduler);
+}
+
+static void kept_limits(void) {
+  struct setup_limit limit = {.resource = 7, .soft = 5, .hard = LIMIT_KEEP};
+  CHECK(decode_setup(item(SETUP_LIMIT, sizeof limit, &limit, sizeof limit)) == NULL);
+  limit = (struct setup_limit){.resource = 7, .soft = LIMIT_KEEP, .hard = 5};
+  CHECK(decode_setup(item(SETUP_LIMIT, sizeof limit, &limit, sizeof limit)) == NULL);
+  limit.soft = LIMIT_INFINITY;
+  CHECK(decode_setup(item(SETUP_LIMIT, sizeof limit, &limit, sizeof limit)) != NULL);
+}
+
+static void affinities(void) {
+  static const char mask[32] = {1};
+  CHECK(decode_setup(item(SETUP_AFFINITY, 8, mask, 8)) == NULL);
+  CHECK(decode_setup(item(SETUP_AFFINITY, 16, mask, 16)) == NULL);
+  CHECK(decode_setup(item(SETUP_AFFINITY, 0, mask, 0)) != NULL);
+  CHECK(decode_setup(item(SETUP_AFFINITY, 12, mask, 12)) != NULL);
+  const struct setup too_large = {SETUP_AFFINITY, AFFINITY_MAX + 8};
+  static char bytes_of_it[sizeof too_large + AFFINITY_MAX + 8];
+  memcpy(bytes_of_it, &too_large, sizeof too_large);
+  CHECK(setup_check(bytes_of_it, sizeof bytes_of_it) != NULL);
+}
+
+static void identities(void) {
+  struct {
+    struct setup_credentials head;
+    uint32_t groups[2];
+  } credentials = {{1, 2, 2}, {3, 4}};
+  has_exact_size(SETUP_CREDENTIALS, &credentials, sizeof credentials);
+  credentials.head.groups = UINT32_MAX - 1;
+  CHECK(decode_setup(item(SETUP_CREDENTIALS, sizeof credentials, &credentials, sizeof credentials)) != NULL);
+  credentials.head.groups = ID_KEEP;
+  has_exact_size(SETUP_CREDENTIALS, &credentials, sizeof credentials.head);
+  struct setup_capabilities capabilities = {5, CAPABILITIES_DROP, 1};
+  has_exact_size(SETUP_CAPABILITIES, &capabilities, sizeof capabilities);
+  capabilities.mode++;
+  CHECK(decode_setup(item(SETUP_CAPABILITIES, sizeof capabilities, &capabilities, sizeof capabilities)) != NULL);
+  capabilities = (struct setup_capabilities){5, CAPABILITIES_KEEP, 2};
+  CHECK(decode_setup(item(SETUP_CAPABILITIES, sizeof capabilities, &capabilities, sizeof capabilities)) != NULL);
+  has_exact_size(SETUP_NO_NEW_PRIVILEGES, "", 0);
+}
+
 static void many_descriptors(void) {
   static struct spawn_fd fds[JOB_FDS + 1];
   for (int i = 0; i <= JOB_FDS; i++) fds[i] = (struct spawn_fd){JOB_FDS - i, FD_NULL, 0, 0};
@@ -430,6 +499,10 @@ static const struct test tests[] = {
     {"a drop lets go of an object or of one of its ends", drops},
     {"an object is of a known kind and has what that needs", objects},
     {"a listening socket has an address of its family that is not too long", listening},
+    {"the numbers of a setup are in their ranges", numbers_of_setups},
+    {"a half of a limit can be kept as it is", kept_limits},
+    {"a set of processors is whole words, and not too many", affinities},
+    {"credentials have the groups that they count, capabilities a known mode", identities},
     {"a spawn has at most 250 descriptors", many_descriptors},
 };
 

@@ -46,15 +46,36 @@ export type FdRequest = { readonly target: number } & (
   | { readonly kind: "duplex" }
 )
 
+/** A limit in the unit of the kernel; `"keep"` is as it is. */
+export type LimitValue = bigint | "unlimited" | "keep"
+
 /** One thing that is arranged for the child before its program starts. */
 export type SetupItem =
-  /** setrlimit(2), by the number of the resource; `undefined` is no limit. */
-  {
-    readonly kind: "limit"
-    readonly resource: number
-    readonly soft: bigint | undefined
-    readonly hard: bigint | undefined
-  }
+  /** setrlimit(2), by the number of the resource. */
+  | { readonly kind: "limit"; readonly resource: number; readonly soft: LimitValue; readonly hard: LimitValue }
+  | { readonly kind: "nice"; readonly value: number }
+  /** sched_setscheduler(2); the priority is 0 but for the real-time policies. */
+  | { readonly kind: "scheduler"; readonly policy: number; readonly priority: number }
+  /** As ioprio_set(2) takes it. */
+  | { readonly kind: "ioPriority"; readonly value: number }
+  /** The numbers of the processors. */
+  | { readonly kind: "affinity"; readonly cpus: ReadonlyArray<number> }
+  | { readonly kind: "oomScore"; readonly value: number }
+  /** Real, effective and saved ids; `undefined` is as it was. */
+  | {
+      readonly kind: "credentials"
+      readonly user: number | undefined
+      readonly group: number | undefined
+      readonly groups: ReadonlyArray<number> | undefined
+    }
+  /** `bounded`: the bounding set may stay as it is where it must, for nothing can be gained by it. */
+  | {
+      readonly kind: "capabilities"
+      readonly set: bigint
+      readonly mode: "keep" | "drop"
+      readonly bounded: boolean
+    }
+  | { readonly kind: "noNewPrivileges" }
 
 /** Everything that a spawn needs, resolved: no defaults are left to fill in. */
 export interface SpawnRequest {

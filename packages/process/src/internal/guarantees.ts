@@ -28,6 +28,8 @@ export interface Guarantees {
   readonly noStrayPid: boolean
   /** A process can tell how it is by sd_notify(3): the option `notify` of a command. */
   readonly notifications: boolean
+  /** A process can be given limits, credentials, a priority, processors and a score for the out-of-memory killer. */
+  readonly setup: boolean
   /** What does not hold, in words, one promise a line. */
   readonly limits: ReadonlyArray<string>
 }

@@ -70,7 +70,7 @@ const everything: SpawnRequest = {
   shellFallback: true,
   groupOnFailure: true,
   notify: true,
-  setup: [{ kind: "limit", resource: 7, soft: 64n, hard: undefined }]
+  setup: [{ kind: "limit", resource: 7, soft: 64n, hard: "unlimited" }]
 }
 
 describe("Encoder", () => {

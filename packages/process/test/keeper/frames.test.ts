@@ -60,6 +60,7 @@ const enums: Record<string, { readonly prefix: string; readonly values: Readonly
   address_family: { prefix: "ADDRESS_", values: F.AddressFamily },
   listen_flag: { prefix: "LISTEN_", values: F.ListenFlag },
   setup_kind: { prefix: "SETUP_", values: F.SetupKind },
+  capability_mode: { prefix: "CAPABILITIES_", values: F.CapabilityMode },
   notify_sender: { prefix: "SENDER_", values: F.NotifySender }
 }
 
@@ -81,6 +82,10 @@ const structs: Record<string, F.Layout<string>> = {
   object_ends: F.ObjectEnds,
   setup: F.Setup,
   setup_limit: F.SetupLimit,
+  setup_number: F.SetupNumber,
+  setup_scheduler: F.SetupScheduler,
+  setup_credentials: F.SetupCredentials,
+  setup_capabilities: F.SetupCapabilities,
   started: F.Started,
   lent_fd: F.LentFd,
   failed: F.Failed,
@@ -118,7 +123,8 @@ describe("frames.ts says what protocol.h says", () => {
     ["NO_DEADLINE", F.NO_DEADLINE],
     ["NOTIFY_MAX", F.NOTIFY_MAX],
     ["SETUP_MAX", F.SETUP_MAX],
-    ["UNCHANGED", F.UNCHANGED]
+    ["UNCHANGED", F.UNCHANGED],
+    ["ID_KEEP", F.ID_KEEP]
   ])("%s", (name, value) => {
     expect(number(new RegExp(`#define ${name} (\\w+)`).exec(header)?.[1] ?? "")).toBe(value)
   })

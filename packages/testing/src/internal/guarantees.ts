@@ -21,5 +21,6 @@ export const guarantees: Guarantees = {
   cheapSpawn: true,
   noStrayPid: true,
   notifications: true,
+  setup: true,
   limits: ["processes are simulated: no program of this machine runs"]
 }

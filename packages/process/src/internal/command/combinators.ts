@@ -6,7 +6,10 @@
 import { dual } from "effect/Function"
 import type { Command } from "../../Command.ts"
 import type * as Stdio from "../../Stdio.ts"
+import type { Credentials } from "./credentials.ts"
+import type { Limits } from "./limits.ts"
 import type { Containment, Env, Session, StopOptions } from "./options.ts"
+import type { Priority } from "./priority.ts"
 import { make } from "./value.ts"
 
 /** A combinator that leaves the streams of the command as they are. */
@@ -198,4 +201,79 @@ export const session: Setter<Session> = dual(
  */
 export const notify: Setter<boolean> = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, notify: boolean) =>
   make({ ...self, notify })
+)
+
+/**
+ * Adds resource limits to those that were said before; one of the same name is replaced.
+ *
+ * **Example** (A compiler that may not take the whole machine)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ *
+ * const build = Command.make`make -j4`.pipe(
+ *   Command.limits({ as: "4 GiB", cpu: "10 minutes", core: 0, nofile: { soft: 1024 } })
+ * )
+ * ```
+ */
+export const limits: Setter<Limits> = dual(2, <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, limits: Limits) =>
+  make({ ...self, limits: { ...self.limits, ...limits } })
+)
+
+/**
+ * Sets user, groups and privileges. What is not named here stays as it was said before.
+ *
+ * **Example** (A server that gives up root, but for its port)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ *
+ * const server = Command.make("my-server", ["--port", "80"]).pipe(
+ *   Command.credentials({
+ *     user: "www-data",
+ *     capabilities: { keep: ["CAP_NET_BIND_SERVICE"] },
+ *     noNewPrivileges: true,
+ *     loginEnvironment: true
+ *   })
+ * )
+ * ```
+ */
+export const credentials: Setter<Credentials> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, credentials: Credentials) =>
+    make({ ...self, credentials: { ...self.credentials, ...credentials } })
+)
+
+/**
+ * Sets niceness, scheduling policy and I/O priority, or the niceness alone. They replace those said before.
+ *
+ * **Example** (Work that nobody waits for)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ *
+ * const backup = Command.make`tar -cf /backup/home.tar /home`.pipe(
+ *   Command.priority({ nice: 19, policy: "batch", io: "idle" })
+ * )
+ * ```
+ */
+export const priority: Setter<Priority | number> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, priority: Priority | number) => make({ ...self, priority })
+)
+
+/**
+ * Sets the processors that the process may run on.
+ */
+export const affinity: Setter<ReadonlyArray<number>> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, affinity: ReadonlyArray<number>) => make({ ...self, affinity })
+)
+
+/**
+ * Sets how soon the out-of-memory killer takes the process, from -1000 (never) to 1000 (first).
+ */
+export const oomScoreAdjust: Setter<number> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, oomScoreAdjust: number) => make({ ...self, oomScoreAdjust })
 )

@@ -31,7 +31,12 @@ const withOptions = (program: string, args: ReadonlyArray<Word>, options: Option
     containment: options.containment ?? defaults.containment,
     umask: options.umask,
     session: options.session ?? defaults.session,
-    notify: options.notify ?? defaults.notify
+    notify: options.notify ?? defaults.notify,
+    limits: options.limits ?? defaults.limits,
+    credentials: options.credentials,
+    priority: options.priority,
+    affinity: options.affinity,
+    oomScoreAdjust: options.oomScoreAdjust
   }) as Unchecked
 
 const fromTemplate = (options: Options, strings: TemplateStringsArray, values: Values): Unchecked => {

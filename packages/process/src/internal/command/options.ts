@@ -7,6 +7,9 @@ import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import type * as Signal from "../../Signal.ts"
 import type * as Stdio from "../../Stdio.ts"
+import type { Credentials } from "./credentials.ts"
+import type { Limits } from "./limits.ts"
+import type { Priority } from "./priority.ts"
 
 /**
  * One argument: a string, or a `Redacted` one, which the child gets in clear and which never shows in errors, logs or spans.
@@ -123,4 +126,17 @@ export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Outpu
    * it. The portable layer refuses the option as `Unsupported`.
    */
   readonly notify?: boolean | undefined
+  /** Resource limits; those of this program by default. The portable layer refuses them as `Unsupported`, as all that follows. */
+  readonly limits?: Limits | undefined
+  /** User, groups and privileges; those of this program by default. */
+  readonly credentials?: Credentials | undefined
+  /** Niceness, scheduling policy and I/O priority, or a niceness alone; those of this program by default. */
+  readonly priority?: Priority | number | undefined
+  /** The processors that it may run on, by number from 0 on; those of this program by default. */
+  readonly affinity?: ReadonlyArray<number> | undefined
+  /**
+   * How soon the out-of-memory killer takes it, from -1000 (never) to 1000 (first); as this program by default. Raising it is free,
+   * lowering it takes privilege (`CAP_SYS_RESOURCE`).
+   */
+  readonly oomScoreAdjust?: number | undefined
 }

@@ -13,10 +13,12 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
-import type { Command, Encoded, Env, Plain, StopOptions } from "../../Command.ts"
+import type { Command, Encoded, Env, Limits, Plain, StopOptions } from "../../Command.ts"
 import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
 import { isValue } from "../fd/value.ts"
+import { capabilities } from "./credentials.ts"
+import { encodeLimits } from "./limits.ts"
 import { findProblem, formatPath, type Problem } from "./validate.ts"
 import { defaults, isCommand, make } from "./value.ts"
 
@@ -27,6 +29,46 @@ const Input = Schema.Union([Mode, Stdio.Read])
 const Output = Schema.Union([Mode, Stdio.Append, Stdio.Truncate])
 
 const Descriptor = Schema.Union([Mode, Schema.Literal("pipe-in"), Stdio.Read, Stdio.Append, Stdio.Truncate])
+
+const LimitValue = Schema.Union([Schema.Number, Schema.String])
+
+const Limit = Schema.Union([
+  LimitValue,
+  Schema.Struct({ soft: Schema.optionalKey(LimitValue), hard: Schema.optionalKey(LimitValue) })
+])
+
+const Id = Schema.Union([Schema.String, Schema.Number])
+
+const Capability = Schema.Literals(capabilities)
+
+const Credentials = Schema.Struct({
+  user: Schema.optionalKey(Id),
+  group: Schema.optionalKey(Id),
+  groups: Schema.optionalKey(Schema.Array(Id)),
+  capabilities: Schema.optionalKey(
+    Schema.Union([Schema.Struct({ keep: Schema.Array(Capability) }), Schema.Struct({ drop: Schema.Array(Capability) })])
+  ),
+  noNewPrivileges: Schema.optionalKey(Schema.Boolean),
+  loginEnvironment: Schema.optionalKey(Schema.Boolean)
+})
+
+const Priority = Schema.Struct({
+  nice: Schema.optionalKey(Schema.Int),
+  policy: Schema.optionalKey(
+    Schema.Union([
+      Schema.Literals(["other", "batch", "idle"]),
+      Schema.Struct({ fifo: Schema.Int }),
+      Schema.Struct({ rr: Schema.Int })
+    ])
+  ),
+  io: Schema.optionalKey(
+    Schema.Union([
+      Schema.Literal("idle"),
+      Schema.Struct({ bestEffort: Schema.Int }),
+      Schema.Struct({ realtime: Schema.Int })
+    ])
+  )
+})
 
 /** The encoded form with its files as instances; what has its default is left out. */
 const Form = Schema.Struct({
@@ -52,7 +94,12 @@ const Form = Schema.Struct({
   containment: Schema.optionalKey(Schema.Literals(["tree", "group", "pid-namespace", "cgroup"])),
   umask: Schema.optionalKey(Schema.Int),
   session: Schema.optionalKey(Schema.Literals(["new", "group", "owner"])),
-  notify: Schema.optionalKey(Schema.Boolean)
+  notify: Schema.optionalKey(Schema.Boolean),
+  limits: Schema.optionalKey(Schema.Record(Schema.String, Limit)),
+  credentials: Schema.optionalKey(Credentials),
+  priority: Schema.optionalKey(Schema.Union([Schema.Int, Priority])),
+  affinity: Schema.optionalKey(Schema.Array(Schema.Int)),
+  oomScoreAdjust: Schema.optionalKey(Schema.Int)
 })
 
 type Form = typeof Form.Type
@@ -113,8 +160,15 @@ const decodeEnv = (env: NonNullable<Form["env"]>): Env =>
   Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value ?? undefined]))
 
 const decode = (form: Form): Effect.Effect<Plain, SchemaIssue.Issue> => {
-  const { args = [], env, ...rest } = form
-  const command: Plain = make({ ...defaults, ...rest, args, env: env === undefined ? defaults.env : decodeEnv(env) })
+  const { args = [], env, limits = defaults.limits, ...rest } = form
+  const command: Plain = make({
+    ...defaults,
+    ...rest,
+    args,
+    env: env === undefined ? defaults.env : decodeEnv(env),
+    // Names, sizes and times are what the check below looks at.
+    limits: limits as Limits
+  })
   const issue = findInvalid(command)
   return issue === undefined ? Effect.succeed(command) : Effect.fail(issue)
 }
@@ -129,6 +183,12 @@ const encodeStop = ({ signal, grace, to }: StopOptions): NonNullable<Form["stop"
   ...(grace === undefined ? undefined : { grace: Duration.fromInputUnsafe(grace) }),
   ...(to === undefined ? undefined : { to })
 })
+
+/** Without the keys that are `undefined`, which JSON does not have either. */
+const defined = <A extends object>(record: A): { readonly [K in keyof A]: Exclude<A[K], undefined> } =>
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
+    readonly [K in keyof A]: Exclude<A[K], undefined>
+  }
 
 const isEmpty = (record: object): boolean => Object.keys(record).length === 0
 
@@ -150,6 +210,13 @@ const encode = (self: Plain): Effect.Effect<Form, SchemaIssue.Issue> => {
   if (self.umask !== undefined) form.umask = self.umask
   if (self.session !== defaults.session) form.session = self.session
   if (self.notify) form.notify = true
+  if (!isEmpty(self.limits)) form.limits = encodeLimits(self.limits)
+  if (self.credentials !== undefined) form.credentials = defined(self.credentials)
+  if (self.priority !== undefined) {
+    form.priority = typeof self.priority === "number" ? self.priority : defined(self.priority)
+  }
+  if (self.affinity !== undefined) form.affinity = self.affinity
+  if (self.oomScoreAdjust !== undefined) form.oomScoreAdjust = self.oomScoreAdjust
   return Effect.succeed(form)
 }
 

@@ -7,7 +7,6 @@
  *
  * @internal
  */
-import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Sink from "effect/Sink"
@@ -17,6 +16,11 @@ import { InvalidArgument } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
 import { isValue as isFd } from "../fd/value.ts"
+import { credentialsProblem } from "./credentials.ts"
+import { durationProblem } from "./duration.ts"
+import { limitsProblem } from "./limits.ts"
+import { affinityProblem, oomScoreProblem, priorityProblem } from "./priority.ts"
+import { defaults } from "./value.ts"
 
 /** The kernel's own limit of descriptor numbers, `fs.nr_open`, is 2^20 unless an administrator raised it. */
 const descriptorLimit = 1 << 20
@@ -135,18 +139,6 @@ const stdioProblem = (self: Command): Problem | undefined => {
   return undefined
 }
 
-// Duration reads NaN as zero, which here would mean SIGKILL at once.
-const hasNaN = (input: unknown): boolean =>
-  typeof input === "object" && input !== null && !Duration.isDuration(input)
-    ? Object.values(input).some(Number.isNaN)
-    : Number.isNaN(input)
-
-const graceProblem = (input: Duration.Input): string | undefined => {
-  const grace = Duration.fromInput(input)
-  if (hasNaN(input) || grace._tag === "None") return "is not a duration"
-  return Duration.isNegative(grace.value) ? "is negative" : undefined
-}
-
 const isReach = (value: unknown): boolean => value === "leader" || value === "group" || value === "tree"
 
 const stopProblem = (stop: Command["stop"]): Problem | undefined => {
@@ -154,7 +146,7 @@ const stopProblem = (stop: Command["stop"]): Problem | undefined => {
   if (stop.signal !== undefined && !Signal.isSignal(stop.signal))
     return [["stop", "signal"], "is not the name of a signal"]
   if (stop.to !== undefined && !isReach(stop.to)) return [["stop", "to"], 'is none of "leader", "group" and "tree"']
-  const problem = stop.grace === undefined ? undefined : graceProblem(stop.grace)
+  const problem = stop.grace === undefined ? undefined : durationProblem(stop.grace)
   return problem === undefined ? undefined : [["stop", "grace"], problem]
 }
 
@@ -187,6 +179,26 @@ const restProblem = (self: Command): Problem | undefined => {
 const levels = new Set<unknown>(["tree", "group", "pid-namespace", "cgroup"])
 const sessions = new Set<unknown>(["new", "group", "owner"])
 
+type Nested = readonly [keys: ReadonlyArray<string | number>, problem: string]
+
+const nested = (option: string, problem: Nested | undefined): Problem | undefined =>
+  problem === undefined ? undefined : [[option, ...problem[0]], problem[1]]
+
+const single = (option: string, problem: string | undefined): Problem | undefined =>
+  problem === undefined ? undefined : [[option], problem]
+
+/** Of what is arranged before the program starts. */
+const setupProblem = (self: Command): Problem | undefined => {
+  const { affinity, credentials, limits, oomScoreAdjust, priority } = self
+  return (
+    (limits === defaults.limits ? undefined : nested("limits", limitsProblem(limits))) ??
+    (credentials === undefined ? undefined : nested("credentials", credentialsProblem(credentials))) ??
+    (priority === undefined ? undefined : nested("priority", priorityProblem(priority))) ??
+    (affinity === undefined ? undefined : single("affinity", affinityProblem(affinity))) ??
+    (oomScoreAdjust === undefined ? undefined : single("oomScoreAdjust", oomScoreProblem(oomScoreAdjust)))
+  )
+}
+
 /** The first problem of a command: which option, and what is wrong with it. */
 export const findProblem = (self: Command): Problem | undefined =>
   programProblem(self) ??
@@ -194,7 +206,8 @@ export const findProblem = (self: Command): Problem | undefined =>
   envProblem(self.env) ??
   stdioProblem(self) ??
   stopProblem(self.stop) ??
-  restProblem(self)
+  restProblem(self) ??
+  setupProblem(self)
 
 const formatKey = (key: string | number): string => {
   const text = String(key)

@@ -6,7 +6,7 @@
 import { NodeInspectSymbol } from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
-import type { Command, Containment, Env, Session, StopOptions } from "../../Command.ts"
+import type { Command, Containment, Credentials, Env, Limits, Priority, Session, StopOptions } from "../../Command.ts"
 import * as CommandLine from "../commandLine.ts"
 
 export const TypeId = "~@nursery/process/Command"
@@ -16,6 +16,7 @@ export type Fields<In, Out, Err, Fds> = Omit<Command<In, Out, Err, Fds>, typeof 
 
 const noEnv: Env = Object.freeze({})
 const noStop: StopOptions = Object.freeze({})
+const noLimits: Limits = Object.freeze({})
 const zero: ReadonlyArray<number> = Object.freeze([0])
 
 /** What a command has where nothing was said. */
@@ -33,7 +34,12 @@ export const defaults = {
   containment: "tree",
   umask: undefined,
   session: "new",
-  notify: false
+  notify: false,
+  limits: noLimits,
+  credentials: undefined,
+  priority: undefined,
+  affinity: undefined,
+  oomScoreAdjust: undefined
 } as const
 
 // A class with all fields set in one order: commands of all kinds share one hidden class.
@@ -54,6 +60,11 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
   readonly umask: number | undefined
   readonly session: Session
   readonly notify: boolean
+  readonly limits: Limits
+  readonly credentials: Credentials | undefined
+  readonly priority: Priority | number | undefined
+  readonly affinity: ReadonlyArray<number> | undefined
+  readonly oomScoreAdjust: number | undefined
 
   constructor(fields: Fields<In, Out, Err, Fds>) {
     this.program = fields.program
@@ -72,6 +83,11 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
     this.umask = fields.umask
     this.session = fields.session
     this.notify = fields.notify
+    this.limits = fields.limits
+    this.credentials = fields.credentials
+    this.priority = fields.priority
+    this.affinity = fields.affinity
+    this.oomScoreAdjust = fields.oomScoreAdjust
   }
 
   get [TypeId](): typeof TypeId {

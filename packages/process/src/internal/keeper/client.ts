@@ -45,6 +45,7 @@ const guaranteesWith = (features: number): Guarantees => {
     cheapSpawn: true,
     noStrayPid: true,
     notifications: true,
+    setup: true,
     limits: pidfd
       ? limits
       : [...limits, "pidfd_open does not work here (an old kernel, or seccomp): ending a large tree takes more passes"]

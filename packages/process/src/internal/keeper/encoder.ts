@@ -6,7 +6,7 @@
  *
  * @internal
  */
-import type { FdRequest, Reach as ReachName, SetupItem, SpawnRequest, StopPolicy } from "../backend.ts"
+import type { FdRequest, LimitValue, Reach as ReachName, SetupItem, SpawnRequest, StopPolicy } from "../backend.ts"
 import * as F from "./frames.ts"
 import { KeptObject } from "./objects.ts"
 
@@ -31,6 +31,12 @@ const KEPT_SIZE = 1024 * 1024
 
 /** UTF-8 needs at most three bytes for one UTF-16 unit. */
 const BYTES_PER_UNIT = 3
+
+/** Bytes of one item of a setup. */
+const ITEM_MAX = 0xffff
+
+const limitValue = (value: LimitValue): bigint =>
+  value === "unlimited" ? F.LIMIT_INFINITY : value === "keep" ? F.LIMIT_KEEP : value
 
 const none: ReadonlyArray<SetupItem> = []
 
@@ -84,7 +90,10 @@ export class Encoder {
       this.#descriptors(at + F.Spawn.size, fds, objects)
     if (unwritable !== undefined) return this.#undo(unwritable)
     const setup = this.#end
-    for (const item of request.setup ?? none) this.#item(item)
+    for (const item of request.setup ?? none) {
+      const problem = this.#item(item)
+      if (problem !== undefined) return this.#undo(problem)
+    }
     if (this.#end - setup > F.SETUP_MAX) return this.#undo("too big")
     const view = this.#view
     view.setUint32(
@@ -263,17 +272,75 @@ export class Encoder {
     view.setUint32(at + F.SpawnFd.at.extra, extra, true)
   }
 
-  #item(item: SetupItem): void {
+  #item(item: SetupItem): Unwritable | undefined {
     switch (item.kind) {
-      case "limit": {
-        const at = this.#beginItem(F.SetupKind.limit, F.SetupLimit.size)
-        const view = this.#view
-        view.setUint32(at + F.SetupLimit.at.resource, item.resource, true)
-        view.setUint32(at + F.SetupLimit.at.zero, 0, true)
-        view.setBigUint64(at + F.SetupLimit.at.soft, item.soft ?? F.LIMIT_INFINITY, true)
-        view.setBigUint64(at + F.SetupLimit.at.hard, item.hard ?? F.LIMIT_INFINITY, true)
+      case "limit":
+        return this.#limit(item)
+      case "nice":
+        return this.#number(F.SetupKind.nice, item.value)
+      case "ioPriority":
+        return this.#number(F.SetupKind.ioPriority, item.value)
+      case "oomScore":
+        return this.#number(F.SetupKind.oomScore, item.value)
+      case "scheduler": {
+        const at = this.#beginItem(F.SetupKind.scheduler, F.SetupScheduler.size)
+        this.#view.setUint32(at + F.SetupScheduler.at.policy, item.policy, true)
+        this.#view.setUint32(at + F.SetupScheduler.at.priority, item.priority, true)
+        return undefined
       }
+      case "affinity":
+        return this.#affinity(item.cpus)
+      case "credentials":
+        return this.#credentials(item)
+      case "capabilities": {
+        const at = this.#beginItem(F.SetupKind.capabilities, F.SetupCapabilities.size)
+        this.#view.setBigUint64(at + F.SetupCapabilities.at.set, item.set, true)
+        this.#view.setUint32(at + F.SetupCapabilities.at.mode, F.CapabilityMode[item.mode], true)
+        this.#view.setUint32(at + F.SetupCapabilities.at.bounded, item.bounded ? 1 : 0, true)
+        return undefined
+      }
+      case "noNewPrivileges":
+        this.#beginItem(F.SetupKind.noNewPrivileges, 0)
+        return undefined
     }
+  }
+
+  #limit({ hard, resource, soft }: SetupItem & { readonly kind: "limit" }): undefined {
+    const at = this.#beginItem(F.SetupKind.limit, F.SetupLimit.size)
+    const view = this.#view
+    view.setUint32(at + F.SetupLimit.at.resource, resource, true)
+    view.setUint32(at + F.SetupLimit.at.zero, 0, true)
+    view.setBigUint64(at + F.SetupLimit.at.soft, limitValue(soft), true)
+    view.setBigUint64(at + F.SetupLimit.at.hard, limitValue(hard), true)
+  }
+
+  #number(kind: number, value: number): undefined {
+    const at = this.#beginItem(kind, F.SetupNumber.size)
+    this.#view.setInt32(at + F.SetupNumber.at.value, value, true)
+  }
+
+  #affinity(cpus: ReadonlyArray<number>): undefined {
+    const size = (Math.floor(Math.max(0, ...cpus) / 64) + 1) * 8
+    const at = this.#beginItem(F.SetupKind.affinity, size)
+    this.#buffer.fill(0, at, at + size)
+    for (const cpu of cpus) {
+      const byte = at + (cpu >> 3)
+      this.#buffer[byte] = (this.#buffer[byte] ?? 0) | (1 << (cpu & 7))
+    }
+  }
+
+  #credentials({ group, groups, user }: SetupItem & { readonly kind: "credentials" }): Unwritable | undefined {
+    const size = F.SetupCredentials.size + (groups?.length ?? 0) * 4
+    if (size > ITEM_MAX) return "too big"
+    const at = this.#beginItem(F.SetupKind.credentials, size)
+    const view = this.#view
+    view.setUint32(at + F.SetupCredentials.at.user, user ?? F.ID_KEEP, true)
+    view.setUint32(at + F.SetupCredentials.at.group, group ?? F.ID_KEEP, true)
+    view.setUint32(at + F.SetupCredentials.at.groups, groups?.length ?? F.ID_KEEP, true)
+    groups?.forEach((id, index) => {
+      view.setUint32(at + F.SetupCredentials.size + index * 4, id, true)
+    })
+    return undefined
   }
 
   /** Begins an item of the setup with a payload of that size, and returns where that is. */

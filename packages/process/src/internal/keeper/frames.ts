@@ -94,9 +94,25 @@ export const ObjectStep = {
   listen: 10
 } as const
 
-export const SetupKind = { limit: 1 } as const
+export const SetupKind = {
+  limit: 1,
+  nice: 16,
+  scheduler: 17,
+  ioPriority: 18,
+  affinity: 19,
+  oomScore: 20,
+  credentials: 21,
+  capabilities: 22,
+  noNewPrivileges: 23
+} as const
 /** Of a limit: none. */
 export const LIMIT_INFINITY = 0xffff_ffff_ffff_ffffn
+/** Of a limit: as it is. */
+export const LIMIT_KEEP = 0xffff_ffff_ffff_fffen
+/** Of a user, a group or a count of groups: as it is. */
+export const ID_KEEP = 0xffff_ffff
+
+export const CapabilityMode = { keep: 0, drop: 1 } as const
 
 export const NotifySender = { member: 0, stranger: 1, gone: 2 } as const
 
@@ -159,6 +175,14 @@ export const SETUP_MAX = 65536
 export const Setup = layout({ kind: "u16", size: "u16" })
 
 export const SetupLimit = layout({ resource: "u32", zero: "u32", soft: "u64", hard: "u64" })
+
+export const SetupNumber = layout({ value: "i32" })
+
+export const SetupScheduler = layout({ policy: "u32", priority: "u32" })
+
+export const SetupCredentials = layout({ user: "u32", group: "u32", groups: "u32" })
+
+export const SetupCapabilities = layout({ set: "u64", mode: "u32", bounded: "u32" })
 
 export const SpawnFd = layout({ target: "i32", kind: "u32", value: "u32", extra: "u32" })
 

@@ -25,6 +25,7 @@ export const guarantees: Guarantees = {
   cheapSpawn: false,
   noStrayPid: false,
   notifications: false,
+  setup: false,
   limits: [
     "A descendant that leaves the process group (setsid, double fork) outlives the scope.",
     "When this program is killed, its children live on. On process.exit and uncaught errors they get SIGKILL.",
@@ -37,6 +38,7 @@ export const guarantees: Guarantees = {
     "stdin, stdout, stderr and further pipes are sockets, so a child cannot open /dev/stdout.",
     "A text file without #! is run by /bin/sh instead of being refused.",
     'umask, notify and session "group" are refused as Unsupported.',
+    "limits, credentials, priority, affinity and oomScoreAdjust are refused as Unsupported.",
     "An orphan is collected by the init process of the system or container, or stays a zombie where that does not do it.",
     "`descendants` does not see a descendant whose parent has died."
   ]

@@ -16,6 +16,7 @@ import type { FdRequest, SpawnFailure, SpawnRequest } from "../backend.ts"
 import * as Errno from "../errno.ts"
 import * as Binary from "./binary.ts"
 import { directoryOf, type Plan } from "./request.ts"
+import * as SetupFailure from "./setupFailure.ts"
 
 /** What failed to start. The drop-in spawner has no more of a plan than this. */
 export type Attempt = Pick<Plan, "command" | "request">
@@ -58,9 +59,9 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
     case "cwd":
       return new Reason.WorkingDirectory({ path: directoryOf(plan.request), errno })
     case "credentials":
-      return new Reason.Credentials({ errno })
+      return SetupFailure.credentials(plan.request, failure.target, errno)
     case "limits":
-      return new Reason.Limits({ errno })
+      return SetupFailure.limits(plan.request, failure.target, errno)
     case "namespace":
       return new Reason.NamespaceSetup({ errno })
     case "containment":

@@ -14,12 +14,13 @@ import * as Result from "effect/Result"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Command from "../../Command.ts"
-import type { InvalidArgument } from "../../ProcessError.ts"
+import type { Credentials, InvalidArgument } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
 import type { FdRequest, SpawnRequest, StopPolicy } from "../backend.ts"
 import type { Direction, Kind } from "../fd/slot.ts"
 import { isValue as isFd, type Value } from "../fd/value.ts"
+import * as Setup from "./setup.ts"
 
 /** What this program does at its end of a descriptor. */
 export type Role =
@@ -72,12 +73,17 @@ const plans: Record<Capture, WeakMap<Command.Command, Plan>> = {
 }
 
 /** The plan of a command, good for one spawn that follows at once. */
-export const plan = (command: Command.Command, capture: Capture): Result.Result<Plan, InvalidArgument> => {
+export const plan = (
+  command: Command.Command,
+  capture: Capture
+): Result.Result<Plan, InvalidArgument | Credentials> => {
   const known = plans[capture].get(command)
   if (known !== undefined) return Result.succeed(refresh(known))
   const valid = Command.validate(command)
   if (Result.isFailure(valid)) return Result.fail(valid.failure)
-  const made = make(command, capture)
+  const setup = Setup.setup(command)
+  if (Result.isFailure(setup)) return Result.fail(setup.failure)
+  const made = make(command, capture, setup.success)
   if (isLasting(command)) plans[capture].set(command, made)
   return Result.succeed(made)
 }
@@ -91,10 +97,11 @@ const refresh = (known: Plan): Plan => {
 }
 
 /**
- * Whether the plan may outlive the spawn. A secret is not kept in clear, for its Redacted may be wiped; and a relative file
- * follows the working directory of this program.
+ * Whether the plan may outlive the spawn. A secret is not kept in clear, for its Redacted may be wiped; a relative file follows
+ * the working directory of this program, and the name of a user what the system knows of it.
  */
 const isLasting = (command: Command.Command): boolean =>
+  Setup.isLasting(command) &&
   !command.args.some(Redacted.isRedacted) &&
   !Object.values(command.env).some(Redacted.isRedacted) &&
   ![command.stdin, command.stdout, command.stderr, ...Object.values(command.fds)].some(isPassing)
@@ -103,7 +110,7 @@ const isLasting = (command: Command.Command): boolean =>
 const isPassing = (option: Stdio.Descriptor): boolean =>
   isFd(option) || (Stdio.isFile(option) && !Path.isAbsolute(option.path))
 
-const make = (command: Command.Command, capture: Capture): Plan => {
+const make = (command: Command.Command, capture: Capture, { items, login }: Setup.Setup): Plan => {
   const fds: Array<FdRequest> = []
   const ends: Array<End> = []
   const held: Array<HeldUse> = []
@@ -131,7 +138,12 @@ const make = (command: Command.Command, capture: Capture): Plan => {
       searchPath: searchPathOf(command),
       cwd: cwdOf(command),
       clearEnv: command.clearEnv,
-      env: Object.entries(command.env).map(([name, value]) => [name, value === undefined ? undefined : reveal(value)]),
+      env: [
+        ...login.filter(([name]) => !(name in command.env)),
+        ...Object.entries(command.env).map(
+          ([name, value]) => [name, value === undefined ? undefined : reveal(value)] as const
+        )
+      ],
       level: command.containment,
       session: command.session,
       stop: stopOf(Command.stopPolicy(command)),
@@ -139,7 +151,8 @@ const make = (command: Command.Command, capture: Capture): Plan => {
       fds,
       shellFallback: false,
       groupOnFailure: false,
-      notify: command.notify
+      notify: command.notify,
+      setup: items
     }
   }
 }

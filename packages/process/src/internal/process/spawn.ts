@@ -35,7 +35,8 @@ export const spawn = (command: Command, capture: Capture): Spawning =>
     const unavailable =
       containmentProblem(internal, planned.success) ??
       notifyProblem(internal, planned.success) ??
-      heldProblem(internal, planned.success)
+      heldProblem(internal, planned.success) ??
+      setupProblem(internal, planned.success)
     if (unavailable !== undefined) return refuse(internal, command, unavailable)
     const scope = Scope.forkUnsafe(Context.getUnsafe(context, Scope.Scope))
     for (const { fd } of planned.success.held) fd.slot.use(fd.isGift)
@@ -82,6 +83,19 @@ const heldProblem = (internal: NurseryInternal, { held }: Plan): Reason.Descript
     if (problem !== undefined) return new Reason.Descriptor({ descriptor: target, errno: "EBADF", problem })
   }
   return undefined
+}
+
+const setupProblem = (internal: NurseryInternal, { command, request }: Plan): Reason.Unsupported | undefined => {
+  if (request.setup === undefined || request.setup.length === 0 || internal.backend.guarantees().setup) return undefined
+  const options = ["limits", "credentials", "priority", "affinity", "oomScoreAdjust"] as const
+  const feature = options.find((option) => {
+    const value = command[option]
+    return option === "limits" ? Object.keys(command.limits).length > 0 : value !== undefined
+  })
+  return new Reason.Unsupported({
+    feature: feature ?? "the command",
+    problem: "only the keeper (Nursery.layer) arranges it before the program starts"
+  })
 }
 
 /** Starts the fibers of the Streams and Sinks that the command carries. */
