@@ -51,12 +51,13 @@ const mayRaise = ((BigInt(`0x${statusOf(process.pid, "CapEff")}`) >> 24n) & 1n) 
 
 type Family = Awaited<ReturnType<Target["start"]>>
 
-/** Starts a child with this setup and looks at it while it is there. */
+/** Starts a child with this setup and looks at it while it is there. It has to speak first: the emulator tells its start too soon. */
 const look = async <A>(family: Family, setup: ReadonlyArray<Buffer>, at: (pid: number) => A): Promise<A> => {
-  const child = family.probe(["pause"], { setup })
-  const { pid } = await child.started()
+  const child = family.probe(["echo", "ready", "pause"], { setup, fds: [{ target: 1, kind: F.Kind.pipeOut }] })
+  const started = await child.started()
+  await family.lines(started).find("ready")
   try {
-    return at(pid)
+    return at(started.pid)
   } finally {
     child.cancel()
     await child.ended()

@@ -32,7 +32,12 @@ describe("make", () => {
       containment: "tree",
       umask: undefined,
       session: "new",
-      notify: false
+      notify: false,
+      limits: {},
+      credentials: undefined,
+      priority: undefined,
+      affinity: undefined,
+      oomScoreAdjust: undefined
     })
   })
 
@@ -51,7 +56,18 @@ describe("make", () => {
       containment: "group",
       umask: 0o077,
       session: "owner",
-      notify: true
+      notify: true,
+      limits: { as: 1 << 30, cpu: { soft: "60 seconds" }, nofile: 100, nproc: "unlimited" },
+      credentials: {
+        user: "root",
+        group: 0,
+        groups: ["root", 1],
+        capabilities: { keep: ["CAP_KILL"] },
+        noNewPrivileges: true
+      },
+      priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
+      affinity: [0, 1],
+      oomScoreAdjust: 100
     } as const
     const expected = { program: "x", args: [], ...options }
     expect({ ...Command.make("x", [], options) }).toEqual(expected)
@@ -146,7 +162,17 @@ describe("combinators", () => {
     ],
     ["umask", Command.umask(base, 0), base.pipe(Command.umask(0)), { umask: 0 }],
     ["session", Command.session(base, "group"), base.pipe(Command.session("group")), { session: "group" }],
-    ["notify", Command.notify(base, true), base.pipe(Command.notify(true)), { notify: true }]
+    ["notify", Command.notify(base, true), base.pipe(Command.notify(true)), { notify: true }],
+    ["limits", Command.limits(base, { core: 0 }), base.pipe(Command.limits({ core: 0 })), { limits: { core: 0 } }],
+    [
+      "credentials",
+      Command.credentials(base, { user: 1 }),
+      base.pipe(Command.credentials({ user: 1 })),
+      { credentials: { user: 1 } }
+    ],
+    ["priority", Command.priority(base, 5), base.pipe(Command.priority(5)), { priority: 5 }],
+    ["affinity", Command.affinity(base, [0]), base.pipe(Command.affinity([0])), { affinity: [0] }],
+    ["oomScoreAdjust", Command.oomScoreAdjust(base, 9), base.pipe(Command.oomScoreAdjust(9)), { oomScoreAdjust: 9 }]
   ])("%s sets its option and nothing else, both ways to call it", (_, first, last, option) => {
     expect({ ...first }).toEqual({ ...base, ...option })
     expect({ ...last }).toEqual({ ...base, ...option })
@@ -160,8 +186,14 @@ describe("combinators", () => {
       Command.fds({ 3: "pipe", 4: "null" }),
       Command.fds({ 4: "pipe-in" }),
       Command.stop({ signal: "SIGINT", grace: "1 second" }),
-      Command.stop({ grace: "5 seconds" })
+      Command.stop({ grace: "5 seconds" }),
+      Command.limits({ core: 0, nofile: 9 }),
+      Command.limits({ nofile: 8 }),
+      Command.credentials({ user: 1, noNewPrivileges: true }),
+      Command.credentials({ user: 2 })
     )
+    expect(command.limits).toEqual({ core: 0, nofile: 8 })
+    expect(command.credentials).toEqual({ user: 2, noNewPrivileges: true })
     expect(command.env).toEqual({ A: "1", B: undefined, C: "3" })
     expect(Object.hasOwn(command.env, "B")).toBe(true)
     expect(command.fds).toEqual({ 3: "pipe", 4: "pipe-in" })
@@ -218,7 +250,18 @@ describe("validate", () => {
       containment: "pid-namespace",
       umask: 0o777,
       session: "group",
-      notify: true
+      notify: true,
+      limits: { as: 1 << 30, cpu: { soft: "60 seconds" }, nofile: 100, nproc: "unlimited" },
+      credentials: {
+        user: "root",
+        group: 0,
+        groups: ["root", 1],
+        capabilities: { keep: ["CAP_KILL"] },
+        noNewPrivileges: true
+      },
+      priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
+      affinity: [0, 1],
+      oomScoreAdjust: 100
     })
     expect(Command.validate(command)).toEqual(Result.succeed(undefined))
     expect(Command.validate(Command.make("ls | wc", [], { shell: "/bin/zsh" }))).toEqual(Result.succeed(undefined))

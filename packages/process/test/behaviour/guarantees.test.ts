@@ -32,7 +32,8 @@ onEveryWay("guarantees", (it, way) => {
         "graceOutsideEventLoop",
         "cheapSpawn",
         "noStrayPid",
-        "notifications"
+        "notifications",
+        "setup"
       ] as const
       const told = [
         ...flags.filter((flag) => !guarantees[flag]),

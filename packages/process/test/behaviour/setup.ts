@@ -24,6 +24,7 @@ export type Promised =
   | "cheapSpawn"
   | "noStrayPid"
   | "notifications"
+  | "setup"
   | "usage"
   | "realTimeSignals"
   | "realPipes"
@@ -51,6 +52,7 @@ export const ways: ReadonlyArray<Way> = [
       "cheapSpawn",
       "noStrayPid",
       "notifications",
+      "setup",
       "usage",
       "realTimeSignals",
       "realPipes",

@@ -39,7 +39,18 @@ describe("Command.Command", () => {
       containment: "group",
       umask: 0o022,
       session: "owner",
-      notify: true
+      notify: true,
+      limits: { as: 1 << 30, cpu: { soft: "60 seconds" }, nofile: 100, nproc: "unlimited" },
+      credentials: {
+        user: "root",
+        group: 0,
+        groups: ["root", 1],
+        capabilities: { keep: ["CAP_KILL"] },
+        noNewPrivileges: true
+      },
+      priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
+      affinity: [0, 1],
+      oomScoreAdjust: 100
     })
     const text = Schema.encodeSync(json)(command)
     const decoded = Schema.decodeSync(json)(text)
@@ -65,7 +76,18 @@ describe("Command.Command", () => {
       containment: "group",
       umask: 0o022,
       session: "owner",
-      notify: true
+      notify: true,
+      limits: { as: 1 << 30, cpu: { soft: "60 seconds" }, nofile: 100, nproc: "unlimited" },
+      credentials: {
+        user: "root",
+        group: 0,
+        groups: ["root", 1],
+        capabilities: { keep: ["CAP_KILL"] },
+        noNewPrivileges: true
+      },
+      priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
+      affinity: [0, 1],
+      oomScoreAdjust: 100
     })
     expect({ ...decoded, stop: undefined }).toEqual({ ...command, stop: undefined })
     expect(Command.stopPolicy(decoded)).toEqual(Command.stopPolicy(command))
