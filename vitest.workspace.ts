@@ -26,7 +26,7 @@ const pure: Readonly<Record<string, ReadonlyArray<string>>> = {
     "{Child,ChildError,Restart,SupervisorError,validate}",
     "core/*",
     "ready/{policy,sockets}",
-    "scenarios/{agreement,events,launch,layer,metrics,virtual}",
+    "scenarios/{agreement,alive,events,launch,layer,limits,metrics,virtual}",
     "shell/*"
   ],
   testing: ["{Program,TestNursery,contract,notifications}"]
