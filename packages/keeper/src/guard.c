@@ -139,7 +139,7 @@ int main(void) {
   struct keeper_start start = {self, owner, NULL, KEEPER_STACK};
   start.stack = mmap(NULL, KEEPER_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (start.stack == MAP_FAILED) return 71;
-  struct guard guard = {.keeper = fork_on(start.stack, KEEPER_STACK, run_keeper, &start)};
+  struct guard guard = {.keeper = fork_on(start.stack, KEEPER_STACK, 0, run_keeper, &start)};
   if (guard.keeper < 0) return 71;
   munmap(start.stack, KEEPER_STACK);
   set_name("nursery-guard");

@@ -22,6 +22,14 @@ struct job_fd {
   uint32_t inherited; /* 1: a descriptor of the owner, which may be nonblocking */
 };
 
+/* Who takes a job. */
+enum reaper_kind {
+  REAPER_TREE = 0,  /* of one process at a time */
+  REAPER_GROUP = 1, /* of all processes of level `group` */
+  REAPER_INIT = 2   /* of one process, the init of its pid namespace; forked for it */
+};
+#define REAPER_KINDS 3
+
 enum job_kind { JOB_SPAWN = 1, JOB_RETIRE = 2 };
 
 /* Followed by fd_count struct job_fd and the strings, as in struct spawn, but with the whole environment. */

@@ -155,6 +155,7 @@ static bool set_up(pid_t guard, pid_t owner) {
   snprintf(status, sizeof status, "/proc/%d/status", owner);
   keeper->owner_status = open(status, O_RDONLY | O_CLOEXEC);
   keeper->owner_pidfd = open_pidfd(owner);
+  keeper->self = open_pidfd(getpid());
   if (keeper->owner_pidfd >= 0) watch(keeper->owner_pidfd, EPOLLIN);
   return watch(keeper->socket, EPOLLIN) && watch(keeper->signals, EPOLLIN) && watch(keeper->events, EPOLLIN);
 }

@@ -99,6 +99,7 @@ struct owner_state {
 struct keeper {
   pid_t owner, owner_group, guard;
   int owner_pidfd; /* -1 where there is none */
+  int self;        /* a pidfd of the keeper, likewise */
   int owner_status; /* its /proc/<pid>/status */
   int socket;      /* -1 once the owner is gone */
   int poll, signals, events, event_writer;
@@ -120,12 +121,13 @@ struct keeper {
   bool group_used;    /* there has been one */
   struct queue environment;
   uint32_t environment_count;
-  struct queue job_bytes, waiting_jobs[2]; /* those that wait: for a reaper of a tree, for that of the groups */
+  struct queue job_bytes, waiting_jobs[REAPER_KINDS]; /* those that wait, by who is to take them */
   uint32_t forks_left;                     /* in this turn of the loop */
   int64_t finish_limit;
   struct owner_state owner_state;
   bool owner_state_known, write_waits;
   bool crowded;    /* a reaper could not fork */
+  bool unprivileged; /* a pid namespace needs a user namespace */
   bool speechless; /* there was no memory for an answer */
   struct pending pending[PENDING_MAX];
   uint32_t pending_count, last_pending;
@@ -192,6 +194,7 @@ void lend(int descriptor);
 
 /* signals that wait for an answer */
 uint16_t pending_signal(uint32_t process, uint32_t request);
+bool pending_is_of(uint16_t sequence, uint32_t process);
 void pending_answer(uint16_t sequence, uint32_t error);
 void pending_forget(uint32_t process);
 
@@ -210,6 +213,8 @@ void fail_spawn(struct process *process, enum spawn_step step, int error, int ta
 /* pool.c */
 bool pool_grow(void);
 bool pool_group_reaper(void);
+/* The init of a pid namespace for one process, whose job is in the socket already. */
+bool pool_init(uint32_t process, int jobs);
 void pool_read_events(void);
 void pool_reap(void);
 void pool_retire(void);

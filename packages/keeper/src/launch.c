@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -129,12 +130,21 @@ static int execute(const struct plan *plan) {
   }
 }
 
+/* Asked of a /proc of the owner's namespace: the kernel gives this process only its number in its own. */
+static pid_t pid_for_owner(int proc) {
+  char text[16];
+  ssize_t length = proc < 0 ? -1 : readlinkat(proc, "self", text, sizeof text - 1);
+  if (length <= 0) return getpid();
+  text[length] = 0;
+  return (pid_t)strtol(text, NULL, 10);
+}
+
 static void run_child(const struct plan *plan, const struct launch_context *context, pid_t reaper,
                       volatile struct launch_failure *failure) {
   const struct job *job = plan->job;
   int target = -1;
   /* Whatever it is about to hang on: its keeper can find it, and it does not outlive its reaper. */
-  atomic_store(context->child, getpid());
+  atomic_store(context->child, pid_for_owner(context->proc));
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != reaper) _exit(127);
   failure->step = STEP_SESSION;
@@ -182,7 +192,7 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
   failure->error = execute(plan);
 }
 
-pid_t launch(const struct plan *plan, const struct launch_context *context, struct launch_failure *failure) {
+pid_t launch(const struct plan *plan, const struct launch_context *context, pid_t *known, struct launch_failure *failure) {
   volatile struct launch_failure seen = {STEP_FORK, 0, -1};
   pid_t reaper = getpid();
   atomic_store(context->child, 0);
@@ -192,6 +202,8 @@ pid_t launch(const struct plan *plan, const struct launch_context *context, stru
     _exit(127);
   }
   int fork_error = errno;
+  /* An emulator may run vfork as fork: then the child has told nothing yet. */
+  *known = context->proc < 0 ? child : atomic_load(context->child);
   /* The memory is the reaper's own again, and nobody looks into it; a child that was killed may have left that undone. */
   if (plan->job->setup_size > 0) prctl(PR_SET_DUMPABLE, 0);
   /* Before it is collected: as long as the pid is there, it is the child's. */

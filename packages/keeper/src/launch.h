@@ -46,10 +46,14 @@ struct launch_context {
   pid_t owner_group;
   struct rlimit descriptors; /* the owner's own limit, which the keeper raises for itself */
   int null;                  /* an open /dev/null */
-  _Atomic int32_t *child;    /* where the pid of the child is told until it has executed its program */
+  int proc;                  /* a /proc that shows the pids of the owner, where this reaper has others; else -1 */
+  _Atomic int32_t *child;    /* where the pid of the child is told until it has executed its program, as the owner knows it */
 };
 
-/* The pid of the child that runs the program, or -1 with the failure. A child that failed has been collected. */
-pid_t launch(const struct plan *plan, const struct launch_context *context, struct launch_failure *failure);
+/*
+ * The pid of the child that runs the program, and in `known` what the owner knows it by; or -1 with the failure. A child that failed
+ * has been collected.
+ */
+pid_t launch(const struct plan *plan, const struct launch_context *context, pid_t *known, struct launch_failure *failure);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 struct served {
   pid_t pid;        /* 0: free */
   uint32_t process; /* 0: idle, or a job is on its way to it; of a free one the next free one */
+  uint32_t kind;    /* enum reaper_kind */
 };
 
 static struct served *served_at(uint32_t slot) { return (struct served *)keeper->slots.at + slot; }
@@ -80,7 +82,7 @@ static int32_t take_slot(void) {
 
 static void give_back_slot(uint32_t slot) {
   atomic_store(&ledger->slots[slot].pid, 0);
-  *served_at(slot) = (struct served){0, keeper->free_slot};
+  *served_at(slot) = (struct served){0, keeper->free_slot, REAPER_TREE};
   keeper->free_slot = slot;
 }
 
@@ -95,19 +97,36 @@ static struct {
 
 static int run_reaper(void *argument) {
   struct reaper *reaper = argument;
-  atomic_store(&ledger->slots[reaper->slot].pid, getpid());
-  if (reaper->group) run_group_reaper(reaper);
+  /* An init knows another number of itself. */
+  if (reaper->kind != REAPER_INIT) atomic_store(&ledger->slots[reaper->slot].pid, getpid());
+  if (reaper->kind == REAPER_GROUP) run_group_reaper(reaper);
   run_tree_reaper(reaper);
 }
 
-static int32_t fork_reaper(bool group) {
+/* With a user namespace where the others may not be made without one. */
+static pid_t fork_init(struct reaper *start) {
+  const int namespaces = CLONE_NEWPID | CLONE_NEWNS;
+  if (!keeper->unprivileged) {
+    pid_t pid = fork_on(reaper_memory.stack, sizeof reaper_memory.stack, namespaces, run_reaper, start);
+    if (pid >= 0 || errno != EPERM) return pid;
+  }
+  start->maps_ids = true;
+  start->uid = (uint32_t)geteuid();
+  start->gid = (uint32_t)getegid();
+  pid_t pid = fork_on(reaper_memory.stack, sizeof reaper_memory.stack, namespaces | CLONE_NEWUSER, run_reaper, start);
+  if (pid >= 0) keeper->unprivileged = true;
+  return pid;
+}
+
+/* `jobs`: where it gets them from. `process`: whom it is for, 0: for whoever needs it. */
+static int32_t fork_reaper(enum reaper_kind kind, int jobs, uint32_t process) {
   int32_t slot = take_slot();
   if (slot < 0) {
     errno = ENOMEM;
     return -1;
   }
   struct slot *shared = &ledger->slots[slot];
-  atomic_store(&shared->process, 0);
+  atomic_store(&shared->process, process);
   atomic_store(&shared->released, 0);
   atomic_store(&shared->child, 0);
   atomic_store(&shared->command, 0);
@@ -115,14 +134,16 @@ static int32_t fork_reaper(bool group) {
   *reaper = (struct reaper){
       .stack = reaper_memory.stack,
       .slot = (uint32_t)slot,
-      .group = group,
+      .kind = kind,
       .parent = getpid(),
-      .jobs = group ? keeper->group_jobs[1] : keeper->jobs[1],
+      .keeper = keeper->self,
+      .own_proc = true,
+      .jobs = jobs,
       .events = keeper->event_writer,
-      .context = {"", keeper->owner_group, keeper->descriptors, keeper->null, NULL},
+      .context = {"", keeper->owner_group, keeper->descriptors, keeper->null, -1, NULL},
   };
   snprintf(reaper->context.owner_directory, sizeof reaper->context.owner_directory, "/proc/%d/cwd", keeper->owner);
-  pid_t pid = fork_on(reaper_memory.stack, sizeof reaper_memory.stack, run_reaper, reaper);
+  pid_t pid = kind == REAPER_INIT ? fork_init(reaper) : fork_on(reaper_memory.stack, sizeof reaper_memory.stack, 0, run_reaper, reaper);
   if (pid < 0) {
     int error = errno;
     give_back_slot((uint32_t)slot);
@@ -131,7 +152,7 @@ static int32_t fork_reaper(bool group) {
   }
   /* Both sides, so that neither can be killed before the other has told. */
   atomic_store(&shared->pid, pid);
-  *served_at((uint32_t)slot) = (struct served){pid, 0};
+  *served_at((uint32_t)slot) = (struct served){pid, process, kind};
   if (!map_set(&keeper->slot_by_pid, (uint32_t)pid, (uint32_t)slot)) {
     /* A reaper that cannot be told from a stranger is of no use. */
     kill(pid, SIGKILL);
@@ -144,22 +165,25 @@ static int32_t fork_reaper(bool group) {
 }
 
 bool pool_grow(void) {
-  if (fork_reaper(false) < 0) return false;
+  if (fork_reaper(REAPER_TREE, keeper->jobs[1], 0) < 0) return false;
   keeper->idle++;
   return true;
 }
 
+bool pool_init(uint32_t process, int jobs) { return fork_reaper(REAPER_INIT, jobs, process) >= 0; }
+
 bool pool_group_reaper(void) {
   keeper->group_used = true;
-  keeper->group_slot = fork_reaper(true);
+  keeper->group_slot = fork_reaper(REAPER_GROUP, keeper->group_jobs[1], 0);
   return keeper->group_slot >= 0;
 }
 
-/* A reaper waits for its next job. */
+/* A reaper has served its job. */
 static void became_idle(uint32_t slot) {
   if ((int32_t)slot == keeper->group_slot) return;
   served_at(slot)->process = 0;
-  keeper->idle++;
+  /* An init leaves now. */
+  if (served_at(slot)->kind == REAPER_TREE) keeper->idle++;
 }
 
 static void started(const struct event *event) {
@@ -234,7 +258,8 @@ static void handle_event(const struct event *event) {
       if (process != NULL) ended(process, event);
       break;
     case EVENT_DONE:
-      pending_answer((uint16_t)event->sequence, event->error);
+      /* A process may forge a command to the init of its namespace, but not answer for another process. */
+      if (pending_is_of((uint16_t)event->sequence, event->process)) pending_answer((uint16_t)event->sequence, event->error);
       break;
     case EVENT_WALKING:
       if (process != NULL) confirm_walk(process);
@@ -310,7 +335,7 @@ static void reaper_died(uint32_t slot, bool normally) {
   struct process *process = process_find(served.process != 0 ? served.process : taken);
   if (process != NULL && process->state != STATE_ADOPTED) {
     lose(process, served.pid);
-  } else if (!normally) {
+  } else if (!normally && served.kind == REAPER_TREE) {
     /* It was waiting for a job: one less that can take the next. */
     keeper->idle--;
     suspect_lost_jobs(LEVEL_TREE);

@@ -345,8 +345,16 @@ enum spawn_step {
 struct failed {
   uint32_t step;  /* enum spawn_step */
   uint32_t errno_; /* ETIMEDOUT: the spawn deadline; ECANCELED: a CANCEL came first */
-  int32_t target; /* the descriptor that the step was about, or the setup item, counted from 0; -1: neither */
+  /* The descriptor that the step was about, or the setup item, counted from 0; of STEP_CONTAINMENT enum containment_part; -1: none. */
+  int32_t target;
 } __attribute__((packed));
+
+/* What could not be done for LEVEL_PID_NAMESPACE. */
+enum containment_part {
+  CONTAINMENT_NAMESPACES = 0, /* making a pid and a mount namespace, and without privilege a user namespace */
+  CONTAINMENT_IDS = 1,        /* mapping the owner's ids in the user namespace */
+  CONTAINMENT_MOUNTS = 2      /* separating the mounts from those of the machine */
+};
 
 struct exited {
   int32_t status; /* as of wait(2) */

@@ -46,6 +46,12 @@ void reaper_begin(struct reaper *reaper, const char *name) {
   prctl(PR_SET_PDEATHSIG, SIGNAL_PARENT_DIED);
   if (getppid() != reaper->parent) _exit(0);
   set_name(name);
+  reaper_keep_descriptors(reaper);
+  /* A child of the same user may kill its reaper, but not bend it with ptrace. */
+  prctl(PR_SET_DUMPABLE, 0);
+}
+
+void reaper_keep_descriptors(struct reaper *reaper) {
   /* Close-on-exec protects nothing here: a reaper never execs, and a copy kept by it would hold back an end of file. */
   int kept[] = {reaper->jobs, reaper->events, reaper->context.null};
   for (int i = 0; i < 3; i++) {
@@ -57,8 +63,6 @@ void reaper_begin(struct reaper *reaper, const char *name) {
   reaper->events = 1;
   reaper->context.null = 2;
   reaper->context.child = &ledger->slots[reaper->slot].child;
-  /* A child of the same user may kill its reaper, but not bend it with ptrace. */
-  prctl(PR_SET_DUMPABLE, 0);
 }
 
 static void close_received(void) {
@@ -185,23 +189,30 @@ enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan) {
   return JOB_SPAWN;
 }
 
-pid_t reaper_launch(struct reaper *reaper, const struct plan *plan) {
-  struct event event = {.process = plan->job->process, .target = -1};
-  struct launch_failure failure = {STEP_HELPER, plan->problem, -1};
-  pid_t child = plan->problem != 0 ? -1 : launch(plan, &reaper->context, &failure);
-  if (child > 0) {
-    event.kind = EVENT_STARTED;
-    event.pid = child;
-  } else {
-    event.kind = EVENT_FAILED;
-    event.step = failure.step;
-    event.error = (uint32_t)failure.error;
-    event.target = failure.target;
-    atomic_store(&ledger->slots[reaper->slot].process, 0);
-  }
+/* How a start went. */
+static void tell_start(struct reaper *reaper, struct event *event) {
   forget_job();
-  event.exited.time = now_nanoseconds();
-  reaper_send(reaper, &event);
+  event->exited.time = now_nanoseconds();
+  reaper_send(reaper, event);
+}
+
+void reaper_fail(struct reaper *reaper, const struct plan *plan, const struct launch_failure *failure) {
+  struct event event = {.kind = EVENT_FAILED, .process = plan->job->process, .target = failure->target};
+  event.step = failure->step;
+  event.error = (uint32_t)failure->error;
+  atomic_store(&ledger->slots[reaper->slot].process, 0);
+  tell_start(reaper, &event);
+}
+
+pid_t reaper_launch(struct reaper *reaper, const struct plan *plan) {
+  struct launch_failure failure = {STEP_HELPER, plan->problem, -1};
+  pid_t known, child = plan->problem != 0 ? -1 : launch(plan, &reaper->context, &known, &failure);
+  if (child < 0) {
+    reaper_fail(reaper, plan, &failure);
+    return -1;
+  }
+  struct event event = {.kind = EVENT_STARTED, .process = plan->job->process, .pid = known, .target = -1};
+  tell_start(reaper, &event);
   return child;
 }
 

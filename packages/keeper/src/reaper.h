@@ -18,11 +18,15 @@
 struct reaper {
   void *stack; /* its lowest address */
   uint32_t slot;
-  bool group;
-  pid_t parent; /* the keeper */
+  enum reaper_kind kind;
+  pid_t parent; /* the keeper; 0 where it is in another pid namespace, and so shown as that */
   int jobs;   /* socket: jobs come */
   int events; /* pipe: events leave */
   bool orphaned; /* the keeper is dead */
+  int keeper;    /* of an init: pidfd of the keeper, -1: none */
+  bool maps_ids; /* of an init: it is in a new user namespace, */
+  uint32_t uid, gid; /* whose only ids are these */
+  bool own_proc; /* /proc shows the processes of its own pid namespace */
   struct launch_context context;
 };
 
@@ -34,6 +38,12 @@ _Noreturn void run_group_reaper(struct reaper *reaper);
 
 void reaper_begin(struct reaper *reaper, const char *name);
 
+/* Closes all descriptors but those that it needs, which get the lowest numbers. */
+void reaper_keep_descriptors(struct reaper *reaper);
+
+/* The same as reaper_begin for the init of a pid namespace (reaper_init.c). */
+void reaper_begin_as_init(struct reaper *reaper, struct launch_failure *failure);
+
 /* Takes a job; blocks. Its kind, or 0 when the keeper is gone. */
 enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan);
 
@@ -42,6 +52,9 @@ void reaper_give_back_memory(const struct reaper *reaper);
 
 /* Starts the job and reports it. The pid, or -1. */
 pid_t reaper_launch(struct reaper *reaper, const struct plan *plan);
+
+/* Reports that the job cannot be started. */
+void reaper_fail(struct reaper *reaper, const struct plan *plan, const struct launch_failure *failure);
 
 void reaper_send(struct reaper *reaper, struct event *event);
 void reaper_done(struct reaper *reaper, uint32_t process, uint16_t sequence, int error);

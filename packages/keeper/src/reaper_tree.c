@@ -1,6 +1,9 @@
 /*
- * The reaper of level `tree`. Signals are sent by the one that reaps: as long as a child has not been collected its pid is
+ * The reaper of one tree. Signals are sent by the one that reaps: as long as a child has not been collected its pid is
  * its own, so no signal can reach a stranger, and nothing else in the system can collect it.
+ *
+ * At level `tree` it is a subreaper that serves one tree after the other. At level `pid-namespace` it is the init of the namespace
+ * (reaper_init.c): all that the namespace holds is its tree, which one signal reaches, and which the kernel ends with it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,6 +36,8 @@ struct tree {
   bool empty;
   bool told; /* the end of the tree has been reported */
 };
+
+static bool is_init(const struct tree *tree) { return tree->reaper->kind == REAPER_INIT; }
 
 static void tell_ended(struct tree *tree, struct event *event) {
   tree->told = true;
@@ -77,11 +82,25 @@ static int wait_signal(struct tree *tree, siginfo_t *info, long milliseconds) {
   return sigtimedwait(&tree->signals, info, &limit);
 }
 
+/* All but the init itself at one stroke: no fork slips through. */
+static void end_namespace(struct tree *tree) {
+  kill(-1, SIGKILL);
+  for (reap(tree); !tree->empty; reap(tree)) {
+    siginfo_t info;
+    /* Somebody outside may have sent another process in. */
+    if (wait_signal(tree, &info, 1000) < 0) kill(-1, SIGKILL);
+  }
+}
+
 /*
  * Ends the whole tree, and returns when that is done. Most trees are one process, which needs no look into /proc; for the
  * others see walk.h.
  */
 static void end_tree(struct tree *tree) {
+  if (is_init(tree)) {
+    end_namespace(tree);
+    return;
+  }
   if (tree->leader != 0) {
     if (tree->own_group) kill(-tree->leader, SIGKILL);
     kill(tree->leader, SIGKILL);
@@ -107,6 +126,12 @@ static void end_tree(struct tree *tree) {
   if (raised) restore_priority();
 }
 
+static int signal_all(int signal, bool and_continue) {
+  int error = kill(-1, signal) == 0 ? 0 : errno;
+  if (and_continue) kill(-1, SIGCONT);
+  return error;
+}
+
 static int signal_by_walk(struct walk walk, bool and_continue) {
   struct census census = walk_pass(&walk);
   walk.signal = SIGCONT;
@@ -115,6 +140,7 @@ static int signal_by_walk(struct walk walk, bool and_continue) {
 }
 
 static int send_signal(struct tree *tree, int signal, enum stop_reach reach, bool and_continue) {
+  if (reach == REACH_TREE && is_init(tree)) return signal_all(signal, and_continue);
   if (reach == REACH_TREE) return signal_by_walk((struct walk){.signal = signal}, and_continue);
   /* A collected leader's pid may be a stranger's: what is left of its group is reached by walking. */
   if (tree->leader == 0 && (reach == REACH_LEADER || tree->group == 0)) return ESRCH;
@@ -123,6 +149,12 @@ static int send_signal(struct tree *tree, int signal, enum stop_reach reach, boo
   int error = kill(target, signal) == 0 ? 0 : errno;
   if (and_continue) kill(target, SIGCONT);
   return error;
+}
+
+/* All but the group, which has had it. Without a /proc of its own an init cannot tell who is in that. */
+static void signal_rest(struct tree *tree, int signal, enum stop_reach reach) {
+  if (is_init(tree) && !tree->reaper->own_proc) signal_all(signal, true);
+  else signal_by_walk((struct walk){.signal = signal, .except = reach == REACH_GROUP ? tree->group : 0}, true);
 }
 
 static void release(struct tree *tree, bool release) {
@@ -156,7 +188,7 @@ static void obey(struct tree *tree, union command command) {
       error = send_signal(tree, command.parts.signal, reach, kind == COMMAND_STOP_SIGNAL);
       break;
     case COMMAND_STOP_REST:
-      signal_by_walk((struct walk){.signal = command.parts.signal, .except = reach == REACH_GROUP ? tree->group : 0}, true);
+      signal_rest(tree, command.parts.signal, reach);
       break;
     case COMMAND_KILL: {
       struct event walking = {.kind = EVENT_WALKING, .process = tree->process};
@@ -166,6 +198,11 @@ static void obey(struct tree *tree, union command command) {
     }
     case COMMAND_RELEASE:
     case COMMAND_RETAIN:
+      /* A namespace does not outlive its init, nor that its keeper. */
+      if (is_init(tree)) {
+        error = ENOTSUP;
+        break;
+      }
       release(tree, kind == COMMAND_RELEASE);
       /* The keeper may have died while the death signal was off. */
       check_parent(tree);
@@ -203,7 +240,9 @@ void run_tree_reaper(struct reaper *reaper) {
   sigaddset(&tree.signals, SIGNAL_PARENT_DIED);
   sigaddset(&tree.signals, SIGNAL_COMMAND);
   sigaddset(&tree.signals, SIGNAL_COMMAND_WAITS);
-  reaper_begin(reaper, "nursery-reaper");
+  struct launch_failure failure = {.error = 0};
+  if (is_init(&tree)) reaper_begin_as_init(reaper, &failure);
+  else reaper_begin(reaper, "nursery-reaper");
   struct plan plan;
   while (!reaper->orphaned && reaper_receive(reaper, &plan) == JOB_SPAWN) {
     tree.process = plan.job->process;
@@ -214,6 +253,10 @@ void run_tree_reaper(struct reaper *reaper) {
     /* One for the last process, whose signal went unheard while that was being killed. */
     waiting_command(reaper);
     tree.empty = tree.told = false;
+    if (failure.error != 0) {
+      reaper_fail(reaper, &plan, &failure);
+      break;
+    }
     tree.leader = reaper_launch(reaper, &plan);
     if (tree.leader < 0) continue;
     tree.group = tree.own_group ? tree.leader : 0;

@@ -63,6 +63,10 @@ uint16_t pending_signal(uint32_t process, uint32_t request) {
   return 0;
 }
 
+bool pending_is_of(uint16_t sequence, uint32_t process) {
+  return sequence < PENDING_MAX && keeper->pending[sequence].process == process;
+}
+
 void pending_answer(uint16_t sequence, uint32_t error) {
   if (sequence >= PENDING_MAX || keeper->pending[sequence].process == 0) return;
   reply(REPLY_DONE, keeper->pending[sequence].request, &error, sizeof error);

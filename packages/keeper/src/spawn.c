@@ -4,6 +4,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -158,6 +160,24 @@ static bool append_identity(const struct owner_state *owner) {
   return true;
 }
 
+/*
+ * Program, cwd, search path and arguments. An init cannot follow the owner, whose directory is in other mounts, and not for a user
+ * namespace to look at: it gets its path. Reading that asks no file system, which might not answer.
+ */
+static bool append_strings(const struct spawn_request *request) {
+  const char *at = request->strings;
+  size_t program = strlen(at) + 1;
+  if (request->head.level == LEVEL_PID_NAMESPACE && at[program] == 0) {
+    char link[32], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/%d/cwd", keeper->owner);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (!queue_append(&keeper->job_bytes, at, program)) return false;
+    if (length > 0 && !queue_append(&keeper->job_bytes, path, (size_t)length)) return false;
+    at += program;
+  }
+  return queue_append(&keeper->job_bytes, at, (size_t)(request->changes - at));
+}
+
 static bool build_job(uint32_t id, const struct spawn_request *request, const struct job_fd *fds, const char *notify) {
   const struct spawn *head = &request->head;
   const struct owner_state *owner = owner_state();
@@ -178,7 +198,7 @@ static bool build_job(uint32_t id, const struct spawn_request *request, const st
   if (!queue_append(&keeper->job_bytes, fds, head->fd_count * sizeof *fds)) return false;
   size_t before = queue_length(&keeper->job_bytes);
   uint32_t envc;
-  if (!queue_append(&keeper->job_bytes, request->strings, (size_t)(request->changes - request->strings))) return false;
+  if (!append_strings(request)) return false;
   if (!append_environment(request, notify, &envc)) return false;
   if (!queue_append(&keeper->job_bytes, request->files, (size_t)(request->setup - request->files))) return false;
   job_of()->envc = envc;
@@ -251,7 +271,30 @@ static bool is_full(int error) {
   return error == EAGAIN || (error == ETOOMANYREFS && !(jobs_taken(false) && jobs_taken(true)));
 }
 
-static enum handing hand_over(bool group, const char *bytes, size_t size, const int *fds, uint32_t fd_count, int *error) {
+/* Each init is forked for its job, and finds it in a socket of its own. */
+static enum handing hand_to_init(const char *bytes, size_t size, const int *fds, uint32_t fd_count, int *error) {
+  if (keeper->forks_left == 0) return LATER;
+  int jobs[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, jobs) != 0) {
+    *error = errno;
+    return REFUSED;
+  }
+  *error = send_job(jobs[0], bytes, size, fds, fd_count);
+  enum handing handing = is_full(*error) ? LATER : *error != 0 ? REFUSED : HANDED;
+  if (handing == HANDED) {
+    keeper->forks_left--;
+    if (!pool_init(((const struct job *)(const void *)bytes)->process, jobs[1])) {
+      *error = errno;
+      handing = REFUSED;
+    }
+  }
+  close_all(jobs, 2);
+  return handing;
+}
+
+static enum handing hand_over(enum reaper_kind kind, const char *bytes, size_t size, const int *fds, uint32_t fd_count, int *error) {
+  if (kind == REAPER_INIT) return hand_to_init(bytes, size, fds, fd_count, error);
+  bool group = kind == REAPER_GROUP;
   enum handing found = find_reaper(group, error);
   if (found != HANDED) return found;
   *error = send_job(group ? keeper->group_jobs[0] : keeper->jobs[0], bytes, size, fds, fd_count);
@@ -266,8 +309,8 @@ int send_retirement(void) {
   return send_job(keeper->jobs[0], (const char *)&retire, sizeof retire, NULL, 0);
 }
 
-static bool keep_waiting(struct process *process, bool group, const struct fd_set_up *set_up, size_t size) {
-  struct queue *queue = &keeper->waiting_jobs[group];
+static bool keep_waiting(struct process *process, enum reaper_kind kind, const struct fd_set_up *set_up, size_t size) {
+  struct queue *queue = &keeper->waiting_jobs[kind];
   struct waiting waiting = {process->id, (uint32_t)size, set_up->count};
   size_t before = queue_length(queue);
   process->waits = queue_append(queue, &waiting, sizeof waiting) &&
@@ -278,13 +321,21 @@ static bool keep_waiting(struct process *process, bool group, const struct fd_se
 }
 
 int jobs_wait(void) {
-  if (queue_length(&keeper->waiting_jobs[0]) == 0 && queue_length(&keeper->waiting_jobs[1]) == 0) return -1;
+  size_t waiting = 0;
+  for (int kind = 0; kind < REAPER_KINDS; kind++) waiting += queue_length(&keeper->waiting_jobs[kind]);
+  if (waiting == 0) return -1;
   /* For reapers to be forked, or for one to make room in its socket. */
   return keeper->forks_left == 0 ? 0 : SOCKET_STEP;
 }
 
-static void send_waiting(bool group) {
-  struct queue *queue = &keeper->waiting_jobs[group];
+/* Which step it is that nobody could be had to take the job. */
+static void fail_handing(struct process *process, enum reaper_kind kind, int error) {
+  if (kind == REAPER_INIT) fail_spawn(process, STEP_CONTAINMENT, error, CONTAINMENT_NAMESPACES);
+  else fail_spawn(process, STEP_HELPER, error, -1);
+}
+
+static void send_waiting(enum reaper_kind kind) {
+  struct queue *queue = &keeper->waiting_jobs[kind];
   while (queue_length(queue) > 0) {
     struct waiting waiting;
     memcpy(&waiting, queue_front(queue), sizeof waiting);
@@ -296,11 +347,11 @@ static void send_waiting(bool group) {
     int error = ECANCELED;
     enum handing handing = REFUSED;
     if (process != NULL && !process->cancelled && !process->overdue) {
-      handing = hand_over(group, at, waiting.size, fds, waiting.fd_count, &error);
+      handing = hand_over(kind, at, waiting.size, fds, waiting.fd_count, &error);
     }
     if (handing == LATER) return;
     if (process != NULL) process->waits = false;
-    if (handing == REFUSED && process != NULL) fail_spawn(process, STEP_HELPER, error, -1);
+    if (handing == REFUSED && process != NULL) fail_handing(process, kind, error);
     close_all(fds, waiting.fd_count);
     queue_consume(queue, sizeof waiting + waiting.fd_count * sizeof(int) + waiting.size);
   }
@@ -340,8 +391,7 @@ static void replace_reapers(void) {
 void send_waiting_jobs(void) {
   if (keeper->finishing) return;
   replace_reapers();
-  send_waiting(false);
-  send_waiting(true);
+  for (int kind = 0; kind < REAPER_KINDS; kind++) send_waiting((enum reaper_kind)kind);
 }
 
 static int set_up_all(uint32_t id, const struct spawn_request *request, struct fd_set_up *set_up, struct job_fd *fds) {
@@ -380,20 +430,28 @@ static int make_small(struct fd_set_up *set_up, size_t *size) {
   return 0;
 }
 
-static void hand_over_or_wait(struct process *process, struct fd_set_up *set_up, bool group) {
+static void hand_over_or_wait(struct process *process, struct fd_set_up *set_up, enum reaper_kind kind) {
   size_t size = queue_length(&keeper->job_bytes);
   int error = make_small(set_up, &size);
   enum handing handing = error != 0 ? REFUSED : LATER;
-  if (error == 0 && queue_length(&keeper->waiting_jobs[group]) == 0) {
-    handing = hand_over(group, queue_front(&keeper->job_bytes), size, set_up->pass, set_up->count, &error);
+  if (error == 0 && queue_length(&keeper->waiting_jobs[kind]) == 0) {
+    handing = hand_over(kind, queue_front(&keeper->job_bytes), size, set_up->pass, set_up->count, &error);
   }
   if (handing == LATER) {
-    if (keep_waiting(process, group, set_up, size)) return;
+    if (keep_waiting(process, kind, set_up, size)) return;
     error = ENOMEM;
     handing = REFUSED;
   }
   close_all(set_up->pass, set_up->count);
-  if (handing == REFUSED) fail_spawn(process, STEP_HELPER, error, -1);
+  if (handing == REFUSED) fail_handing(process, kind, error);
+}
+
+static enum reaper_kind taker_of(const struct process *process) {
+  switch ((enum spawn_level)process->level) {
+    case LEVEL_GROUP: return REAPER_GROUP;
+    case LEVEL_PID_NAMESPACE: return REAPER_INIT;
+    default: return REAPER_TREE;
+  }
 }
 
 void spawn(uint32_t id, const struct spawn_request *request) {
@@ -405,7 +463,7 @@ void spawn(uint32_t id, const struct spawn_request *request) {
   }
   process->policy = request->head.stop;
   process->level = request->head.level;
-  if (process->level > LEVEL_GROUP) {
+  if (process->level > LEVEL_PID_NAMESPACE) {
     fail_spawn(process, STEP_REQUEST, ENOTSUP, -1);
     return;
   }
@@ -431,5 +489,5 @@ void spawn(uint32_t id, const struct spawn_request *request) {
   }
   process->start_by = now_milliseconds() + keeper->options.spawn_deadline;
   set_deadline(process, process->start_by);
-  hand_over_or_wait(process, &set_up, process->level == LEVEL_GROUP);
+  hand_over_or_wait(process, &set_up, taker_of(process));
 }

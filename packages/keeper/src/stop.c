@@ -155,7 +155,9 @@ static bool is_lost(struct process *process) {
 }
 
 /* A spawn that hangs before its exec, on a file or directory that does not answer. */
-static void kill_hanging(int32_t slot) {
+static void kill_hanging(const struct process *process, int32_t slot) {
+  /* The namespace and what is in it ends with its init. */
+  if (process->level == LEVEL_PID_NAMESPACE) kill(slot_pid(slot), SIGKILL);
   kill_half_started(slot);
   /* The child has got hold of it before it could report. */
   if (is_held(slot_pid(slot))) kill(slot_pid(slot), SIGKILL);
@@ -170,7 +172,7 @@ static void look_after_start(struct process *process, int64_t now) {
     else lose(process, 0);
     return;
   }
-  if (slot >= 0 && unwanted) kill_hanging(slot);
+  if (slot >= 0 && unwanted) kill_hanging(process, slot);
   set_deadline(process, slot >= 0 && !unwanted ? process->start_by : now + HURRY_STEP);
 }
 

@@ -127,16 +127,16 @@ void restore_priority(void) {
   syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &param);
 }
 
-pid_t fork_on(void *stack, size_t size, int (*run)(void *), void *argument) {
+pid_t fork_on(void *stack, size_t size, int namespaces, int (*run)(void *), void *argument) {
 #if defined(__SANITIZE_ADDRESS__) || defined(NURSERY_PLAIN_FORK)
   /* The sanitizers know the stack of a thread by its bounds. */
   (void)stack;
   (void)size;
-  pid_t pid = fork();
+  pid_t pid = namespaces == 0 ? fork() : (pid_t)syscall(SYS_clone, (long)(namespaces | SIGCHLD), 0L, 0L, 0L, 0L);
   if (pid == 0) _exit(run(argument));
   return pid;
 #else
-  return clone(run, (char *)stack + size, SIGCHLD, argument);
+  return clone(run, (char *)stack + size, namespaces | SIGCHLD, argument);
 #endif
 }
 

@@ -44,9 +44,9 @@ void restore_priority(void);
 
 /*
  * A fork that goes on in `run` on a stack of its own, which must be as large as that. The parent's own stack need not be copied
- * then. -1 on failure.
+ * then. `namespaces`: flags of clone(2) for those that it gets. -1 on failure.
  */
-pid_t fork_on(void *stack, size_t size, int (*run)(void *), void *argument);
+pid_t fork_on(void *stack, size_t size, int namespaces, int (*run)(void *), void *argument);
 
 /* Tells every name in a directory, `.` and `..` too. Unlike libc's it allocates nothing. False when there is no such directory. */
 bool each_name(const char *directory, void (*tell)(const char *name, void *context), void *context);

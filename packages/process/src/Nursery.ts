@@ -177,10 +177,18 @@ export const layerChildProcessSpawner: Layer.Layer<ChildProcessSpawner.ChildProc
 /**
  * What holds here and now, level by level, with the reason where something does not.
  *
+ * **Details**
+ *
+ * Levels that need what the kernel, its settings or a container may forbid are tried, with a process that runs no program; once that
+ * has worked, it is not done again.
+ *
  * @category inspection
  */
-export const guarantees: Effect.Effect<Guarantees, never, Nursery> = Nursery.use(({ internal }) =>
-  Effect.sync(() => internal.backend.guarantees())
+export const guarantees: Effect.Effect<Guarantees, never, Nursery> = Nursery.use(({ internal: { backend } }) =>
+  Effect.callback((resume) => {
+    if (backend.probe === undefined) resume(Effect.succeed(backend.guarantees()))
+    else backend.probe((found) => resume(Effect.succeed(found)))
+  })
 )
 
 /**

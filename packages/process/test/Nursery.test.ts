@@ -92,7 +92,7 @@ describe("Nursery.layer", () => {
   it.live("refuses levels that are not there, with the reason that guarantees gives", () =>
     Effect.gen(function* () {
       const { levels } = yield* Nursery.guarantees
-      for (const level of ["pid-namespace", "cgroup"] as const) {
+      for (const level of ["cgroup"] as const) {
         const command = Command.make("true", [], { containment: level })
         const error = yield* Effect.flip(Process.spawn(command))
         expect(error).toBeInstanceOf(SpawnError)

@@ -6,6 +6,7 @@
  *     -u UID          everything runs as this user (root only)
  *     -l NAME=VALUE   a resource limit, soft and hard: nofile, nproc, sigpending, stack
  *     -n              in a user namespace of its own, where no other processes count against the limit (an ordinary user only)
+ *     -N              the same, with -u for that user; and no other can be made in it
  *     -i SIGNAL       is ignored, and blocked, when the guard is started
  *     -c DESCRIPTOR   is closed when the guard is started
  *     -d DIRECTORY    the working directory
@@ -93,7 +94,8 @@ static void forbid(const char *setting) {
     int number;
   } known[] = {{"pidfd_open=", SYS_pidfd_open},   {"pidfd_send_signal=", SYS_pidfd_send_signal},
                {"clone3=", SYS_clone3},           {"close_range=", SYS_close_range},
-               {"pidfd_getfd=", SYS_pidfd_getfd}, {"memfd_create=", SYS_memfd_create}};
+               {"pidfd_getfd=", SYS_pidfd_getfd}, {"memfd_create=", SYS_memfd_create},
+               {"mount=", SYS_mount}};
 #if defined(__x86_64__)
   const uint32_t machine = AUDIT_ARCH_X86_64;
 #else
@@ -130,7 +132,7 @@ static void map_to_itself(const char *path, unsigned id) {
   close(file);
 }
 
-static void enter_user_namespace(void) {
+static void enter_user_namespace(bool last) {
   uid_t uid = getuid();
   gid_t gid = getgid();
   if (unshare(CLONE_NEWUSER) != 0) fail("-n");
@@ -140,6 +142,9 @@ static void enter_user_namespace(void) {
   if (file < 0 || write(file, "deny", 4) != 4) fail("setgroups");
   close(file);
   map_to_itself("/proc/self/gid_map", gid);
+  file = last ? open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC) : -1;
+  if (last && (file < 0 || write(file, "0", 1) != 1)) fail("max_user_namespaces");
+  if (last) close(file);
   /* An owner has none of the capabilities that come with the namespace: a keeper without them could not look into it. */
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
@@ -262,12 +267,14 @@ int main(int argc, char **argv) {
   bool closed[3] = {false, false, false};
   long uid = -1, time = 20000;
   const char *forbidden[8];
+  bool last_namespace = false;
   int forbidden_count = 0;
   /* `+`: the keeper may have arguments of its own. */
-  for (int option; (option = getopt(argc, argv, "+u:l:ni:c:d:e:p:t:")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "+u:l:nNi:c:d:e:p:t:")) != -1;) {
     if (option == 'u') uid = atol(optarg);
     else if (option == 'l') limit(optarg);
-    else if (option == 'n') enter_user_namespace();
+    else if (option == 'n') enter_user_namespace(false);
+    else if (option == 'N') last_namespace = true;
     else if (option == 'i') sigaddset(&ignored, atoi(optarg));
     else if (option == 'c') closed[atoi(optarg) % 3] = true;
     else if (option == 'd' && chdir(optarg) != 0) fail(optarg);
@@ -278,6 +285,7 @@ int main(int argc, char **argv) {
   }
   if (optind == argc) return 99;
   if (uid >= 0) become((uid_t)uid);
+  if (last_namespace) enter_user_namespace(true);
   for (int i = 0; i < forbidden_count; i++) forbid(forbidden[i]);
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) fail("subreaper");
   owner = fork();

@@ -149,7 +149,10 @@ export interface SpawnFailure {
   readonly step: Step
   /** Linux number; ETIMEDOUT for the spawn deadline, ECANCELED after `cancel`. */
   readonly errno: number
-  /** The descriptor that the step was about, or the item of `SpawnRequest.setup`, counted from 0; -1: neither. */
+  /**
+   * The descriptor that the step was about, or the item of `SpawnRequest.setup`, counted from 0; of the step `containment` which part;
+   * -1: none.
+   */
   readonly target: number
   /** What it means, where the backend knows. Else it is found out by looking at the files that the request names. */
   readonly reason?: SpawnReason
@@ -226,7 +229,10 @@ export interface Joined {
 }
 
 export interface Backend {
+  /** What is known without trying. A level that only a try can tell about counts as available, and each spawn tries it. */
   readonly guarantees: () => Guarantees
+  /** The same after having tried the levels that the kernel, its settings or a container may forbid. Does not keep the program alive. */
+  readonly probe?: (done: (guarantees: Guarantees) => void) => void
   spawn(request: SpawnRequest, observer: Observer): Ticket
   /** `undefined` where this backend cannot join children by a kernel pipe. */
   readonly pipe: (() => Joined) | undefined

@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Command from "../../src/Command.ts"
 import * as Nursery from "../../src/Nursery.ts"
 import * as Process from "../../src/Process.ts"
+import * as Escapees from "../support/escapees.ts"
+import * as Levels from "../support/levels.ts"
 import * as Proc from "../support/proc.ts"
 import * as Stage from "../support/stage.ts"
 
@@ -86,8 +88,81 @@ describe("level group", () => {
   )
 })
 
+const withoutNamespaces = Levels.because("pid-namespace")
+const inNamespace = Command.containment("pid-namespace")
+
+describe.skipIf(withoutNamespaces !== "")(`level pid-namespace${withoutNamespaces}`, () => {
+  it.live("ends everything, by whatever path it has escaped, when the scope closes", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const plays = Object.values(Escapees.all).map((words) => stage.play(words).pipe(inNamespace, soon))
+          yield* Effect.all(plays.map((play) => Process.spawn(play)))
+          yield* stage.hears(...plays.map(() => "escaped"))
+        })
+      )
+      expect(stage.left()).toEqual([])
+    }).pipe(Effect.provide(Nursery.layer))
+  )
+
+  it.live("tells pids that this program knows, and the exact status and usage", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const process = yield* Process.spawn(
+        stage.play("fork { say below sleep } say ready sleep").pipe(inNamespace, soon)
+      )
+      // Its own view of its number is the first one of the namespace.
+      expect(yield* stage.hears("ready", "below")).toContain(2)
+      expect(Proc.entryOf(process.pid)).toMatchObject({ name: stage.mark, parent: Proc.families()[0]?.inits[0] })
+      expect((yield* process.descendants).map(({ name }) => name)).toEqual([stage.mark])
+      expect((yield* Nursery.processes).map(({ pid }) => pid)).toEqual([process.pid])
+      yield* process.signal("SIGTERM")
+      expect((yield* process.exit).status).toMatchObject({ _tag: "Signaled", signal: "SIGTERM" })
+      yield* process.stop()
+      const exit = yield* Process.spawn(stage.play("exit 7").pipe(inNamespace)).pipe(
+        Effect.flatMap((other) => other.exit)
+      )
+      expect(exit.status).toMatchObject({ _tag: "Exited", code: 7 })
+      expect(stage.left()).toEqual([])
+    }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
+  )
+
+  it.live("gives the time of the stop policy, and to the rest of the tree too", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const process = yield* Process.spawn(
+        stage.play("fork { setsid say other sleep } ignore say ready sleep").pipe(inNamespace)
+      )
+      yield* stage.hears("other", "ready")
+      const exit = yield* process.stop({ signal: "SIGTERM", grace: "50 millis", to: "tree" })
+      expect(exit.status).toMatchObject({ _tag: "Signaled", signal: "SIGKILL" })
+      expect(stage.left()).toEqual([])
+    }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
+  )
+
+  it.live("withstands a process that kills all that it can reach, and what it is not alone with is unharmed", () =>
+    Effect.gen(function* () {
+      const bystander = yield* Process.spawn(Command.make("sleep", ["1000"]))
+      const command = Command.make("/bin/sh", ["-c", "kill -9 1; kill -9 -1; kill -9 $PPID; exit 5"], {
+        stderr: "null"
+      })
+      const exit = yield* Process.spawn(command.pipe(inNamespace)).pipe(Effect.flatMap((process) => process.exit))
+      expect(["Exited", "Signaled"]).toContain(exit.status._tag)
+      expect(yield* bystander.isRunning).toBe(true)
+    }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
+  )
+
+  it.live("is told to be available by guarantees", () =>
+    Effect.gen(function* () {
+      const { levels } = yield* Nursery.guarantees
+      expect(levels).toContainEqual({ level: "pid-namespace", available: true, reason: "" })
+    }).pipe(Effect.provide(Nursery.layer))
+  )
+})
+
 describe("a level that is not available", () => {
-  for (const level of ["pid-namespace", "cgroup"] as const) {
+  for (const level of ["cgroup"] as const) {
     it.live(`${level} is a typed error that says why, and never a weaker level`, () =>
       Effect.gen(function* () {
         const stage = yield* Stage.make
@@ -107,7 +182,7 @@ describe("a level that is not available", () => {
     Effect.gen(function* () {
       const { escapees, levels, ownerDeath } = yield* Nursery.guarantees
       const available = levels.filter((level) => level.available).map(({ level }) => level)
-      expect(available).toEqual(["tree", "group"])
+      expect(available).toEqual(["tree", "group", ...(withoutNamespaces === "" ? ["pid-namespace"] : [])])
       expect({ escapees, ownerDeath }).toEqual({ escapees: true, ownerDeath: true })
     }).pipe(Effect.provide(Nursery.layer))
   )

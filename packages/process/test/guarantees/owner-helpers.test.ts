@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Escapees from "../support/escapees.ts"
+import * as Levels from "../support/levels.ts"
 import * as Owner from "../support/owner.ts"
 import type * as Proc from "../support/proc.ts"
 import * as Stage from "../support/stage.ts"
@@ -10,9 +11,9 @@ const SIGKILL = 9
 const SIGSTOP = 19
 const kinds = Object.keys(Escapees.all)
 
-const startFamily = (stage: Stage.Stage) =>
+const startFamily = (stage: Stage.Stage, args: ReadonlyArray<string> = [], options: Owner.Options = {}) =>
   Effect.gen(function* () {
-    const owner = yield* Owner.start(stage, "family.ts", ["never"])
+    const owner = yield* Owner.start(stage, "family.ts", ["never", ...args], options)
     yield* stage.hears("ready", ...kinds.map(() => "escaped"))
     return owner
   })
@@ -87,3 +88,37 @@ it.live("after SIGKILL of the owner and all helpers the leaders are dead; their 
     expect(stage.left()).toEqual([])
   })
 )
+
+const without = Levels.because("pid-namespace")
+
+describe.skipIf(without !== "")(`at level pid-namespace${without}`, () => {
+  const users: ReadonlyArray<readonly [who: string, options: Owner.Options]> = [
+    ["this user", {}],
+    ...(Owner.isPrivileged && Owner.ordinaryProblem() === undefined
+      ? [["an ordinary user", { ordinary: true }] as const]
+      : [])
+  ]
+  for (const [who, options] of users) {
+    it.live(`nothing is left after SIGKILL of the owner and all helpers at once, as ${who}`, () =>
+      Effect.gen(function* () {
+        const stage = yield* Stage.make
+        const owner = yield* startFamily(stage, ["pid-namespace"], options)
+        const { guard, keeper, reapers, inits } = yield* owner.family
+        expect(inits.length).toBe(kinds.length)
+        owner.kill(SIGKILL, "owner", guard, keeper, ...reapers, ...inits)
+        expectNothingLeft(stage, yield* owner.ended)
+      })
+    )
+  }
+
+  it.live("nothing is left after SIGKILL of owner, guard and keeper, whatever the inits would do", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const owner = yield* startFamily(stage, ["pid-namespace"])
+      const { guard, keeper, inits } = yield* owner.family
+      owner.kill(SIGSTOP, ...inits.slice(0, 1))
+      owner.kill(SIGKILL, "owner", guard, keeper)
+      expectNothingLeft(stage, yield* owner.ended)
+    })
+  )
+})

@@ -59,6 +59,7 @@ const enums: Record<string, { readonly prefix: string; readonly values: Readonly
   open_flag: { prefix: "OPEN_", values: F.OpenFlag },
   address_family: { prefix: "ADDRESS_", values: F.AddressFamily },
   listen_flag: { prefix: "LISTEN_", values: F.ListenFlag },
+  containment_part: { prefix: "CONTAINMENT_", values: F.ContainmentPart },
   setup_kind: { prefix: "SETUP_", values: F.SetupKind },
   capability_mode: { prefix: "CAPABILITIES_", values: F.CapabilityMode },
   notify_sender: { prefix: "SENDER_", values: F.NotifySender }

@@ -65,6 +65,8 @@ export interface Family {
   readonly keeper: number
   /** Those of level `tree`, waiting ones too. */
   readonly reapers: ReadonlyArray<number>
+  /** Those of level `pid-namespace`. */
+  readonly inits: ReadonlyArray<number>
   /** The one of level `group`. */
   readonly groupReaper: number | undefined
 }
@@ -83,6 +85,7 @@ export const families = (owner = process.pid): ReadonlyArray<Family> => {
       guard,
       keeper,
       reapers: childrenOf(keeper, "nursery-reaper"),
+      inits: childrenOf(keeper, "nursery-init"),
       groupReaper: childrenOf(keeper, "nursery-group")[0]
     }))
   )

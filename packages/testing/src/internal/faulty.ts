@@ -140,6 +140,7 @@ export const make = (
     guarantees: () => inner.guarantees(),
     pipe: inner.pipe,
     hold: inner.hold,
+    ...(inner.probe === undefined ? undefined : { probe: inner.probe }),
     ...(inner.now === undefined ? undefined : { now: inner.now }),
     close: (done) => inner.close(done),
     spawn: (request, observer) => {

@@ -62,7 +62,9 @@ export interface StopPolicy {
  *
  * - `"tree"` (default): everything that it started, wherever it moved, by a helper process that all orphans fall to.
  * - `"group"`: its process group; whatever left the group ends with the nursery. For thousands of trusted one-shots.
- * - `"pid-namespace"`, `"cgroup"`: everything, by the kernel; they need namespaces or a delegated cgroup.
+ * - `"pid-namespace"`: everything, by the kernel, even if all helpers are killed at once. It is alone with what it starts: it sees
+ *   and signals no other process. Needs privilege or user namespaces; in one of those, programs that are set-user-ID gain nothing.
+ * - `"cgroup"`: everything, by the kernel; it needs a delegated cgroup.
  *
  * A level that is not available is a `SpawnError`, never replaced by a weaker one.
  */

@@ -168,6 +168,12 @@ const restProblem = (self: Command): Problem | undefined => {
   if (!levels.has(self.containment)) {
     return [["containment"], 'is none of "tree", "group", "pid-namespace" and "cgroup"']
   }
+  if (self.containment === "pid-namespace" && self.session === "owner") {
+    return [
+      ["session"],
+      'is "owner", whose process group nobody inside of a pid namespace can join: use "new" or "group"'
+    ]
+  }
   if (!sessions.has(self.session)) return [["session"], 'is none of "new", "group" and "owner"']
   if (typeof self.notify !== "boolean") return [["notify"], "is not a boolean"]
   if (self.notify && self.env["NOTIFY_SOCKET"] !== undefined) {

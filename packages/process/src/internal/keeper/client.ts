@@ -8,6 +8,7 @@ import type { Backend, Joined, Observer, SpawnRequest, Ticket } from "../backend
 import type { Guarantees } from "../guarantees.ts"
 import type { HeldRequest, Holding } from "../held.ts"
 import type { Tuning } from "./encoder.ts"
+import * as Explore from "./explore.ts"
 import * as Failures from "./failures.ts"
 import { Family, type FamilyEvents } from "./family.ts"
 import * as F from "./frames.ts"
@@ -24,7 +25,7 @@ export interface ClientOptions {
 const notImplemented = 'this version of Nursery does not implement it; use "tree" or "group"'
 
 const limits: ReadonlyArray<string> = [
-  "when this program and all of its helpers are killed at the same moment, leaders die but their descendants may survive",
+  "when this program and all of its helpers are killed at the same moment, leaders die but their descendants may survive (not at level pid-namespace)",
   "a process that has become another user cannot be killed by a nursery without privilege",
   "a child that forks as fast as it can is ended, but without privilege or a process limit no time is promised"
 ]
@@ -36,7 +37,7 @@ const guaranteesWith = (features: number): Guarantees => {
     levels: [
       { level: "tree", available: true, reason: "" },
       { level: "group", available: true, reason: "" },
-      { level: "pid-namespace", available: false, reason: notImplemented },
+      { level: "pid-namespace", available: true, reason: "" },
       { level: "cgroup", available: false, reason: notImplemented }
     ],
     escapees: true,
@@ -76,6 +77,7 @@ export class KeeperClient implements Backend {
   readonly #events: FamilyEvents
   #current: Family | undefined
   #guarantees: Guarantees | undefined
+  #explored = false
   #disposed = false
 
   constructor(options: ClientOptions) {
@@ -101,6 +103,25 @@ export class KeeperClient implements Backend {
   }
 
   readonly guarantees = (): Guarantees => this.#guarantees ?? guaranteesWith(F.Feature.pidfd)
+
+  readonly probe = (done: (guarantees: Guarantees) => void): void => {
+    const known = this.guarantees()
+    if (this.#disposed || this.#explored) {
+      queueMicrotask(() => done(known))
+      return
+    }
+    Explore.pidNamespace(
+      (request, observer) => this.spawn(request, observer),
+      (problem) => {
+        // What is there stays there; what is not may be allowed in the meantime.
+        this.#explored = problem === ""
+        const levels = known.levels.map((level) =>
+          level.level === "pid-namespace" ? { ...level, available: problem === "", reason: problem } : level
+        )
+        done({ ...known, levels })
+      }
+    )
+  }
 
   /** The helpers of the next spawn, once they are started. */
   get helpers(): { readonly guard: number; readonly keeper: number } | undefined {

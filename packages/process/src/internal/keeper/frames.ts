@@ -94,6 +94,9 @@ export const ObjectStep = {
   listen: 10
 } as const
 
+/** What `Failed.target` is for the step `containment`. */
+export const ContainmentPart = { namespaces: 0, ids: 1, mounts: 2 } as const
+
 export const SetupKind = {
   limit: 1,
   nice: 16,

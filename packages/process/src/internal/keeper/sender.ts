@@ -49,7 +49,7 @@ export class Sender {
   /** `pipes`: whether this program can open pipes of the keeper; else it gets sockets in their place. */
   send(ticket: KeptProcess, pipes: boolean): void {
     const { fds, level } = ticket.request
-    if (level !== "tree" && level !== "group") {
+    if (level === "cgroup") {
       ticket.failLater(notImplemented)
       return
     }

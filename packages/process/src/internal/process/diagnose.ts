@@ -14,6 +14,7 @@ import * as Command from "../../Command.ts"
 import * as Reason from "../../ProcessError.ts"
 import type { FdRequest, SpawnFailure, SpawnRequest } from "../backend.ts"
 import * as Errno from "../errno.ts"
+import { namespaceProblem } from "../namespaceProblem.ts"
 import * as Binary from "./binary.ts"
 import { directoryOf, type Plan } from "./request.ts"
 import * as SetupFailure from "./setupFailure.ts"
@@ -51,6 +52,8 @@ const error = (
 const exhausted = new Set(["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "ENOSPC", "ETIMEDOUT"])
 
 const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Promise<Reason.SpawnReason> => {
+  // A limit on namespaces, which is no device.
+  if (errno === "ENOSPC" && failure.step === "containment") return containment(plan, errno)
   if (exhausted.has(errno)) return new Reason.ResourcesExhausted({ errno })
   if (errno === "EOPNOTSUPP") return unsupported(plan, failure)
   switch (failure.step) {
@@ -65,7 +68,7 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
     case "namespace":
       return new Reason.NamespaceSetup({ errno })
     case "containment":
-      return new Reason.Containment({ level: plan.request.level, problem: Errno.describe(errno) })
+      return containment(plan, errno)
     case "sandbox":
     case "terminal":
       return new Reason.Unsupported({ feature: failure.step, problem: Errno.describe(errno) })
@@ -81,6 +84,12 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
       return new Reason.ResourcesExhausted({ errno })
   }
 }
+
+const containment = ({ request: { level } }: Attempt, errno: string): Reason.SpawnReason =>
+  new Reason.Containment({
+    level,
+    problem: level === "pid-namespace" ? namespaceProblem(errno) : Errno.describe(errno)
+  })
 
 const descriptor = (plan: Attempt, target: number, errno: string): Reason.SpawnReason => {
   const file = plan.request.fds.find((fd) => fd.target === target && fd.kind === "file")

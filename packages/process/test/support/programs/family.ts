@@ -1,6 +1,6 @@
 /**
  * Starts one of each kind of escapee, says `ready`, and after a SIGUSR2 ends in the way that its argument names; with `runMain` behind
- * it, signals interrupt it.
+ * it, signals interrupt it. With `pid-namespace` behind it, that is their level.
  */
 import * as Effect from "effect/Effect"
 import * as Command from "../../../src/Command.ts"
@@ -49,9 +49,11 @@ const ends: { readonly [name: string]: Effect.Effect<unknown, Error> } = {
 const end = ends[process.argv[2] ?? ""]
 if (end === undefined) throw new Error(`there is no way to end called ${process.argv[2]}`)
 
+const level = process.argv[3] === "pid-namespace" ? process.argv[3] : "tree"
+
 const main = Effect.gen(function* () {
   for (const words of Object.values(Escapees.all)) {
-    yield* Process.spawn(play(words).pipe(Command.stop({ grace: "200 millis" })))
+    yield* Process.spawn(play(words).pipe(Command.stop({ grace: "200 millis" }), Command.containment(level)))
   }
   yield* say("ready")
   yield* order
