@@ -81,7 +81,7 @@ describe("the keeper is killed", () => {
     expect(await Promise.all(answers)).toEqual([3, 3])
     await seen.until("lost")
     const orphan = start(owner, request(["cat"], { fds: fds({ target: 0, kind: "joined", pipe, end: "read" }) }))
-    expect((await orphan.seen.until("lost")).error.message).toContain("pipe")
+    expect((await orphan.seen.until("lost")).error.message).toContain("held a descriptor")
     await orphan.seen.until("ended")
     pipe.drop()
   })
