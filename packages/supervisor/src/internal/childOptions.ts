@@ -31,7 +31,7 @@ export type AnyCommand = Omit<Command.Command, "stdin" | "stdout" | "stderr" | "
 export interface Hooks<out BE, out BR, out AR> {
   /**
    * Before each start; the child starts when it has succeeded. What it fails with the child fails with. It may take as long as
-   * `startTimeout` says.
+   * `startTimeout` of a process or an Effect says; that of a supervisor has no limit.
    */
   readonly beforeStart?: Effect.Effect<unknown, BE, BR> | undefined
   /** After each end, however it came, when nothing of the child is left. What it fails with is logged, and changes nothing. */

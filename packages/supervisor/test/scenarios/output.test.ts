@@ -127,7 +127,7 @@ describe("a child whose output is piped", () => {
         process.kill(pid, "SIGTERM")
         yield* running.ready
       }).pipe(Effect.scoped, Effect.provide(Nursery.layer)),
-    120_000
+    300_000
   )
 
   it.live("is heard while it ends, too", () =>
