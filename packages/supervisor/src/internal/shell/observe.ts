@@ -9,17 +9,17 @@ import * as Metric from "effect/Metric"
 import type { Status } from "../../SupervisorEvent.ts"
 import { showPath } from "../text.ts"
 
-const children = Metric.gauge("nursery_children", { description: "Children of supervisors, by how they stand" })
-const restarts = Metric.counter("nursery_children_restarts", {
-  description: "Restarts of children by their policies",
-  incremental: true
-})
-const uptime = Metric.histogram("nursery_children_uptime_seconds", {
+const children = { description: "Children of supervisors, by how they stand" }
+const restarts = { description: "Restarts of children by their policies", incremental: true }
+const uptime = {
   description: "For how long a child was ready, when it ended",
   boundaries: [0.1, 1, 10, 60, 600, 3_600, 86_400]
-})
+}
 
-/** Those of the supervisor at a path. */
+/**
+ * Those of the supervisor at a path. They have their attributes from the start: with `Metric.withAttributes` each update would
+ * put together anew which one it is for, and several are made for every restart.
+ */
 export class Metrics {
   readonly #context: Context.Context<never>
   readonly #attributes: Readonly<Record<string, string>>
@@ -29,9 +29,10 @@ export class Metrics {
 
   constructor(path: ReadonlyArray<string>, context: Context.Context<never>) {
     this.#context = context
-    this.#attributes = { "nursery.supervisor": showPath(path) }
-    this.#restarts = Metric.withAttributes(restarts, this.#attributes)
-    this.#uptime = Metric.withAttributes(uptime, this.#attributes)
+    const attributes = { "nursery.supervisor": showPath(path) }
+    this.#attributes = attributes
+    this.#restarts = Metric.counter("nursery_children_restarts", { ...restarts, attributes })
+    this.#uptime = Metric.histogram("nursery_children_uptime_seconds", { ...uptime, attributes })
   }
 
   /** A child stands differently; `undefined` before it is there, and after it has gone. */
@@ -52,7 +53,8 @@ export class Metrics {
   #childrenThat(status: Status): Metric.Gauge<number> {
     const known = this.#children.get(status)
     if (known !== undefined) return known
-    const gauge = Metric.withAttributes(children, { ...this.#attributes, "nursery.status": status })
+    const attributes = { ...this.#attributes, "nursery.status": status }
+    const gauge = Metric.gauge("nursery_children", { ...children, attributes })
     this.#children.set(status, gauge)
     return gauge
   }
