@@ -115,9 +115,18 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
 export const make = <In, Out, Err, Fds>(fields: Fields<In, Out, Err, Fds>): Command<In, Out, Err, Fds> =>
   new Value(fields)
 
-export const display = (self: Pick<Command, "program" | "args" | "shell">): string =>
-  self.shell === false
-    ? CommandLine.display([self.program, ...self.args])
-    : CommandLine.display([self.shell === true ? "/bin/sh" : self.shell, "-c", self.program, ...self.args])
+// Kept: a service that fails again and again is named in each of its errors.
+const lines = new WeakMap<object, string>()
+
+export const display = (self: Pick<Command, "program" | "args" | "shell">): string => {
+  const known = lines.get(self)
+  if (known !== undefined) return known
+  const line = CommandLine.display(wordsOf(self))
+  lines.set(self, line)
+  return line
+}
+
+const wordsOf = ({ args, program, shell }: Pick<Command, "program" | "args" | "shell">) =>
+  shell === false ? [program, ...args] : [shell === true ? "/bin/sh" : shell, "-c", program, ...args]
 
 export const isCommand = (u: unknown): u is Command => Predicate.hasProperty(u, TypeId)
