@@ -32,6 +32,7 @@ import { makeExit } from "../usage.ts"
 import * as Diagnose from "./diagnose.ts"
 import { Inbox } from "./inbox.ts"
 import type { Plan } from "./request.ts"
+import { withoutStack } from "./stack.ts"
 
 /** Told to whoever waits for the start. */
 export type Started = Effect.Effect<Run, SpawnError | KeeperLost>
@@ -248,9 +249,10 @@ export class Run implements Observer {
     for (const pump of this.#pumps) pump.interruptUnsafe()
     if (this.#live !== undefined) this.#nursery.registry.ended(this.#live)
     Deferred.doneUnsafe(this.end, Exit.void)
+    // First: who is told closes the scope that this one is in, and need not look after it any more.
+    this.#detach()
     if (this.#exit !== undefined) this.#exitIs(Exit.succeed(this.#exit))
     this.#wake()
-    this.#detach()
   }
 
   lost(error: KeeperLost): void {
@@ -354,7 +356,8 @@ export class Run implements Observer {
   errorOf({ status, usage }: ExitStatus.ProcessExit): ExitError {
     // What the process said last may still be in the pipe; reading it here leaves it for the consumer of the stream.
     this.sources.get(2)?.readNow()
-    return new ExitError({ status, usage, command: this.line, stderr: this.tail?.text() ?? "" })
+    const stderr = this.tail?.text() ?? ""
+    return withoutStack(() => new ExitError({ status, usage, command: this.line, stderr }))
   }
 }
 
