@@ -43,6 +43,10 @@ export interface Listened {
   readonly isReady: () => void
 }
 
+/** Whether there is anything to listen to. */
+export const isHeard = ({ notify, stderr, stdout }: Command.Command): boolean =>
+  notify || stdout === "pipe" || stderr === "pipe"
+
 /** `readers` gets the fibers that read the output and the messages: they end with them. */
 export const listen = (
   spec: ProcessSpec,

@@ -11,7 +11,7 @@ import { ExitedBeforeReady, NotReady } from "../../ChildError.ts"
 import type { ChildSpec, EffectSpec, LivenessSpec, ProcessSpec, Provided, Running } from "../spec.ts"
 import type { Life } from "./life.ts"
 import { afterStop } from "./limits.ts"
-import { listen, prepare, silent } from "./listen.ts"
+import { isHeard, listen, prepare, silent } from "./listen.ts"
 
 type AnyEffect<A = unknown> = Effect.Effect<A, unknown, unknown>
 
@@ -48,7 +48,7 @@ const processLife = (spec: ProcessSpec, life: Life, provided: Provided): AnyEffe
     const command = yield* prepare(life.command ?? (yield* spec.command(provided)), spec)
     const readers: Array<Fiber.Fiber<unknown>> = []
     // Before the process is in the scope, so after its end: what it says last is heard too.
-    yield* Effect.addFinalizer(() => Fiber.awaitAll(readers))
+    if (isHeard(command)) yield* Effect.addFinalizer(() => Fiber.awaitAll(readers))
     life.step = "spawn"
     const handle = yield* Process.spawn(command)
     life.step = "ready"

@@ -33,6 +33,8 @@ import { childrenOf } from "./snapshot.ts"
 import { Teller } from "./teller.ts"
 import { Work } from "./work.ts"
 
+const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
+
 /** A life of less than so many milliseconds may have passed without a turn of the event loop. */
 const hasty = 1
 
@@ -78,6 +80,7 @@ export class Tree {
 
   /** What the earlier siblings of a child have provided. */
   providedTo(spec: ChildSpec): Readonly<Record<string, unknown>> {
+    if (spec.after.length === 0) return nothing
     return Object.fromEntries(spec.after.map(({ on }) => [on, this.#entries.get(on)?.provided]))
   }
 
