@@ -153,6 +153,7 @@ void run_owner(char **argv, const sigset_t *ignored, const bool *closed) {
     if (!request.open && !finished) {
       /* The test is done with it. */
       finished = true;
+      answer.deaf = false;
       shutdown(request.to, SHUT_WR);
     }
     if (!answer.open && waitpid(guard, NULL, WNOHANG) != 0) _exit(0);
