@@ -17,6 +17,9 @@ import { within } from "./within.ts"
 /** What is left of an owner may take this long to end, on a slow machine on which others work as well. */
 const LIMIT = 30_000
 
+/** And all that an owner does, from its start to that end. */
+const LIFE = 110_000
+
 /** The user `nobody` of most systems: any number without privilege will do. */
 const ORDINARY_USER = 65534
 
@@ -168,7 +171,7 @@ export class Owner {
 
   /** Waits until it has ended and nothing is left. */
   get ended(): Effect.Effect<Report> {
-    return Effect.promise(() => within(this.#ended, "see an owner end", () => this.#output, LIMIT * 2))
+    return Effect.promise(() => within(this.#ended, "see an owner end", () => this.#output, LIFE))
   }
 
   /** The helpers of its first nursery. */
