@@ -54,15 +54,15 @@ describe("validate", () => {
     [{ cwd: "/\0" }, `cwd ${nul}`],
     [{ clearEnv: "yes" }, "clearEnv is not a boolean"],
 
-    [{ stdin: "ignore" }, 'stdin is none of "null", "inherit", "pipe", Stdio.read(path) and a Stream'],
-    [{ stdin: Sink.drain }, 'stdin is none of "null", "inherit", "pipe", Stdio.read(path) and a Stream'],
+    [{ stdin: "ignore" }, 'stdin is none of "null", "inherit", "pipe", Stdio.read(path), a Stream and an Fd'],
+    [{ stdin: Sink.drain }, 'stdin is none of "null", "inherit", "pipe", Stdio.read(path), a Stream and an Fd'],
     [{ stdin: Stdio.append("x") }, "stdin is read by the child: Stdio.append is for output"],
     [{ stdin: Stdio.read("") }, "stdin names a file whose path is empty"],
     [{ stdout: Stdio.append("\0") }, `stdout names a file whose path ${nul}`],
     [{ stdout: Stdio.read("x") }, "stdout is written by the child: Stdio.read is for input"],
     [
       { stderr: Stream.empty },
-      'stderr is none of "null", "inherit", "pipe", Stdio.append(path), Stdio.truncate(path) and a Sink'
+      'stderr is none of "null", "inherit", "pipe", Stdio.append(path), Stdio.truncate(path), a Sink and an Fd'
     ],
 
     [{ fds: undefined }, "fds is not an object"],
@@ -75,7 +75,7 @@ describe("validate", () => {
     [{ fds: { 1e21: "pipe" } }, "fds[1e+21] is larger than any descriptor number: at most 1048575"],
     [
       { fds: { 3: "ignore" } },
-      'fds[3] is none of "null", "inherit", "pipe", "pipe-in", a file of Stdio, a Stream and a Sink'
+      'fds[3] is none of "null", "inherit", "pipe", "pipe-in", a file of Stdio, a Stream, a Sink and an Fd'
     ],
     [{ fds: { 3: Stdio.read("") } }, "fds[3] names a file whose path is empty"],
 
