@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "sandbox.h"
 #include "setup.h"
 
 #define OWN_SCORE "/proc/self/oom_score_adj"
@@ -147,19 +148,48 @@ static int set_capabilities(const struct setup_reader *item, int (*set)(const st
   return set(&wanted);
 }
 
+/* One pass over the items. */
+struct pass {
+  const struct plan *plan;
+  const struct launch_context *context;
+  enum arrange_phase phase;
+  struct ruleset ruleset;
+  int ruleset_item; /* where it is among the items */
+};
+
+static int build_ruleset(const struct setup_reader *item, struct pass *pass) {
+  union {
+    struct setup_sandbox sandbox;
+    struct setup_sandbox_path path;
+    struct setup_sandbox_port port;
+  } wanted;
+  switch (item->head.kind) {
+    case SETUP_SANDBOX:
+      memcpy(&wanted.sandbox, item->payload, sizeof wanted.sandbox);
+      pass->ruleset_item = item->index;
+      return ruleset_begin(&pass->ruleset, &wanted.sandbox);
+    case SETUP_SANDBOX_PATH:
+      memcpy(&wanted.path, item->payload, sizeof wanted.path);
+      return ruleset_allow_path(&pass->ruleset, &wanted.path, item->payload + sizeof wanted.path);
+    default:
+      memcpy(&wanted.port, item->payload, sizeof wanted.port);
+      return ruleset_allow_port(&pass->ruleset, &wanted.port);
+  }
+}
+
 /* The kinds that belong to a phase; a kind that does not is passed over. */
-static int arrange_item(const struct setup_reader *item, const struct plan *plan, const struct launch_context *context,
-                        enum arrange_phase phase, volatile enum spawn_step *step) {
+static int arrange_item(const struct setup_reader *item, struct pass *pass, volatile enum spawn_step *step) {
+  const enum arrange_phase phase = pass->phase;
   bool privileged = phase == PHASE_PRIVILEGED;
   *step = STEP_LIMITS;
   switch (item->head.kind) {
-    case SETUP_LIMIT: return privileged || phase == PHASE_LAST ? set_limit_in(item, context, phase) : 0;
+    case SETUP_LIMIT: return privileged || phase == PHASE_LAST ? set_limit_in(item, pass->context, phase) : 0;
     case SETUP_NICE: return privileged ? set_nice(number_of(item)) : 0;
     case SETUP_SCHEDULER: return privileged ? set_policy(item) : 0;
     case SETUP_IO_PRIORITY: return privileged ? set_io_priority(number_of(item)) : 0;
     case SETUP_AFFINITY: return privileged ? set_affinity(item) : 0;
     case SETUP_OOM_SCORE:
-      return phase == PHASE_HELPER ? set_oom_score(number_of(item), !plan->job->changes_identity) : 0;
+      return phase == PHASE_HELPER ? set_oom_score(number_of(item), !pass->plan->job->changes_identity) : 0;
     default: break;
   }
   *step = STEP_CREDENTIALS;
@@ -170,6 +200,14 @@ static int arrange_item(const struct setup_reader *item, const struct plan *plan
       return phase == PHASE_CAPABILITIES ? set_capabilities(item, take_capabilities) : 0;
     case SETUP_NO_NEW_PRIVILEGES:
       return phase == PHASE_CAPABILITIES && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? errno : 0;
+    default: break;
+  }
+  *step = STEP_SANDBOX;
+  switch (item->head.kind) {
+    case SETUP_SANDBOX:
+    case SETUP_SANDBOX_PATH:
+    case SETUP_SANDBOX_PORT: return phase == PHASE_SANDBOX ? build_ruleset(item, pass) : 0;
+    case SETUP_FILTER: return phase == PHASE_FILTER ? install_filter(item->payload, item->head.size) : 0;
     default: return 0;
   }
 }
@@ -177,11 +215,17 @@ static int arrange_item(const struct setup_reader *item, const struct plan *plan
 bool arrange(const struct plan *plan, const struct launch_context *context, enum arrange_phase phase,
              volatile struct launch_failure *failure) {
   struct setup_reader item = setup_begin(plan->setup, plan->job->setup_size);
+  struct pass pass = {plan, context, phase, {-1, 0}, -1};
   while (setup_next(&item)) {
-    failure->error = arrange_item(&item, plan, context, phase, &failure->step);
+    failure->error = arrange_item(&item, &pass, &failure->step);
     if (failure->error == 0) continue;
     failure->target = item.index;
     return false;
   }
-  return true;
+  if (pass.ruleset.descriptor < 0) return true;
+  failure->step = STEP_SANDBOX;
+  failure->target = pass.ruleset_item;
+  failure->error = ruleset_enter(&pass.ruleset);
+  if (failure->error == 0) failure->target = -1;
+  return failure->error == 0;
 }

@@ -13,7 +13,9 @@ enum arrange_phase {
   PHASE_PRIVILEGED,   /* as the owner, before the identity is taken */
   PHASE_IDENTITY,     /* the identity itself */
   PHASE_CAPABILITIES, /* what is left of the rights */
-  PHASE_LAST          /* the descriptors are in their places: no other is opened any more */
+  PHASE_SANDBOX,      /* all that had to be reached has been, but the program itself */
+  PHASE_LAST,         /* no descriptor is opened any more */
+  PHASE_FILTER        /* no system call is made any more, but the exec */
 };
 
 /* Those of one phase, in their order. False with the failure of the first that cannot be. */

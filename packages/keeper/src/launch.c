@@ -179,8 +179,7 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
     failure->error = errno;
     return;
   }
-  if (!arrange(plan, context, PHASE_LAST, failure)) return;
-  failure->step = STEP_EXEC;
+  if (!arrange(plan, context, PHASE_SANDBOX, failure) || !arrange(plan, context, PHASE_LAST, failure)) return;
   if (job->changes_identity || job->setup_size > 0) {
     /* The change has cleared it; then look whether the parent died before it was set again. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -189,6 +188,8 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  if (!arrange(plan, context, PHASE_FILTER, failure)) return;
+  failure->step = STEP_EXEC;
   failure->error = execute(plan);
 }
 

@@ -79,8 +79,11 @@ struct ready {
 enum feature {
   FEATURE_PIDFD = 1,         /* pidfd_open works: deep processes are killed directly, the owner's death is seen by pidfd */
   FEATURE_CHILDREN = 2,      /* the kernel lists children (CONFIG_PROC_CHILDREN); else /proc is scanned */
-  FEATURE_REALTIME = 4       /* kill walks may run at real-time priority */
+  FEATURE_REALTIME = 4,      /* kill walks may run at real-time priority */
+  FEATURE_FILTERS = 8        /* the kernel takes filters of seccomp(2) */
 };
+
+#define LANDLOCK_SHIFT 24 /* of the features: in the bits above is the version of Landlock's interface, 0: none */
 
 #define NO_DEADLINE 0xffffffffu /* for grace and linger: wait as long as it takes (bounded once the owner is dead) */
 
@@ -155,7 +158,11 @@ enum setup_kind {
   SETUP_OOM_SCORE = 20, /* struct setup_number: from -1000 to 1000 */
   SETUP_CREDENTIALS = 21, /* struct setup_credentials, then its groups, uint32 each */
   SETUP_CAPABILITIES = 22, /* struct setup_capabilities */
-  SETUP_NO_NEW_PRIVILEGES = 23 /* nothing */
+  SETUP_NO_NEW_PRIVILEGES = 23, /* nothing */
+  SETUP_SANDBOX = 24, /* struct setup_sandbox; one at most, and before what is allowed in it */
+  SETUP_SANDBOX_PATH = 25, /* struct setup_sandbox_path, then an absolute path and its NUL */
+  SETUP_SANDBOX_PORT = 26, /* struct setup_sandbox_port */
+  SETUP_FILTER = 27 /* struct sock_filter each: a program of seccomp(2), which is the last to be installed */
 };
 
 #define LIMIT_INFINITY 0xffffffffffffffffu
@@ -194,6 +201,27 @@ struct setup_capabilities {
   uint32_t mode; /* enum capability_mode */
   uint32_t bounded; /* 1: it may be that the bounding set has to stay as it is, for nothing can be gained by it */
 } __attribute__((packed));
+
+/* landlock(7): what is held back. With SETUP_NO_NEW_PRIVILEGES. */
+struct setup_sandbox {
+  uint64_t files;   /* LANDLOCK_ACCESS_FS_* */
+  uint64_t network; /* LANDLOCK_ACCESS_NET_* */
+  uint64_t scoped;  /* LANDLOCK_SCOPE_* */
+} __attribute__((packed));
+
+/* What of it is allowed below a path. */
+struct setup_sandbox_path {
+  uint64_t allowed;  /* LANDLOCK_ACCESS_FS_*, of which those count that the path can have */
+  uint32_t optional; /* 1: left out where the path cannot be opened */
+} __attribute__((packed));
+
+struct setup_sandbox_port {
+  uint64_t allowed; /* LANDLOCK_ACCESS_NET_* */
+  uint64_t port;
+} __attribute__((packed));
+
+#define FILTER_INSTRUCTION 8u /* bytes */
+#define FILTER_MAX 4096u /* instructions */
 
 enum capability_mode {
   CAPABILITIES_KEEP = 0, /* these and no others, across the exec: permitted, effective, inheritable, ambient, bounding */

@@ -4,9 +4,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "keeper.h"
+#include "sandbox.h"
 #include "ledger.h"
 #include "system.h"
 #include "walk.h"
@@ -47,6 +49,8 @@ static void greet(const struct request *request) {
     features |= FEATURE_REALTIME;
     restore_priority();
   }
+  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0) features |= FEATURE_FILTERS;
+  features |= landlock_abi() << LANDLOCK_SHIFT;
   /* Also for another version: the owner can say which one it has found. */
   struct ready ready = {PROTOCOL_VERSION, (uint32_t)getpid(), (uint32_t)keeper->guard, features, now_nanoseconds()};
   reply(REPLY_READY, request->id, &ready, sizeof ready);

@@ -55,6 +55,28 @@ static const char *check_capabilities(const struct setup_reader *item) {
   return capabilities.mode <= CAPABILITIES_DROP && capabilities.bounded <= 1 ? NULL : "no such mode of capabilities";
 }
 
+static const char *check_path(const struct setup_reader *item) {
+  struct setup_sandbox_path rule;
+  if (item->head.size < sizeof rule) return "a path of a sandbox is cut off";
+  memcpy(&rule, item->payload, sizeof rule);
+  const char *path = item->payload + sizeof rule;
+  size_t size = item->head.size - sizeof rule;
+  if (rule.optional > 1) return "a path of a sandbox has an unknown flag";
+  return size > 1 && path[0] == '/' && memchr(path, 0, size) == path + size - 1 ? NULL : "a path of a sandbox is not an absolute one";
+}
+
+static const char *check_port(const struct setup_reader *item) {
+  struct setup_sandbox_port rule;
+  if (item->head.size != sizeof rule) return "a port of a sandbox has the wrong size";
+  memcpy(&rule, item->payload, sizeof rule);
+  return rule.port <= UINT16_MAX ? NULL : "a port of a sandbox is out of range";
+}
+
+static const char *check_filter(const struct setup_reader *item) {
+  size_t size = item->head.size;
+  return size > 0 && size % FILTER_INSTRUCTION == 0 && size / FILTER_INSTRUCTION <= FILTER_MAX ? NULL : "a filter has the wrong size";
+}
+
 static const char *check_item(const struct setup_reader *item) {
   switch (item->head.kind) {
     case SETUP_LIMIT: return check_limit(item);
@@ -66,13 +88,25 @@ static const char *check_item(const struct setup_reader *item) {
     case SETUP_CREDENTIALS: return check_credentials(item);
     case SETUP_CAPABILITIES: return check_capabilities(item);
     case SETUP_NO_NEW_PRIVILEGES: return item->head.size == 0 ? NULL : "a payload where there should be none";
+    case SETUP_SANDBOX: return item->head.size == sizeof(struct setup_sandbox) ? NULL : "a sandbox has the wrong size";
+    case SETUP_SANDBOX_PATH: return check_path(item);
+    case SETUP_SANDBOX_PORT: return check_port(item);
+    case SETUP_FILTER: return check_filter(item);
     default: return "unknown kind of setup";
   }
 }
 
+/* What is allowed in a sandbox comes after it, and it comes once. */
+static bool is_out_of_order(const struct setup_reader *item, int *sandboxes) {
+  if (item->head.kind == SETUP_SANDBOX) return ++*sandboxes > 1;
+  return (item->head.kind == SETUP_SANDBOX_PATH || item->head.kind == SETUP_SANDBOX_PORT) && *sandboxes == 0;
+}
+
 const char *setup_check(const char *bytes, size_t size) {
   struct setup_reader reader = setup_begin(bytes, size);
+  int sandboxes = 0;
   while (setup_next(&reader)) {
+    if (is_out_of_order(&reader, &sandboxes)) return "a sandbox is out of order";
     const char *problem = check_item(&reader);
     if (problem != NULL) return problem;
   }

@@ -88,14 +88,18 @@ export const Setup = {
   oomScore: 20,
   credentials: 21,
   capabilities: 22,
-  noNewPrivileges: 23
+  noNewPrivileges: 23,
+  sandbox: 24,
+  sandboxPath: 25,
+  sandboxPort: 26,
+  filter: 27
 } as const
 /** Of a limit. */
 export const infinity = 0xffff_ffff_ffff_ffffn
 export const keep = 0xffff_ffff_ffff_fffen
 /** Of a user, a group, a count of groups. */
 export const keepId = 0xffff_ffff
-export const Feature = { pidfd: 1, children: 2, realtime: 4 } as const
+export const Feature = { pidfd: 1, children: 2, realtime: 4, filters: 8 } as const
 
 export const u8 = (value: number): Buffer => Buffer.from([value & 255])
 
@@ -224,6 +228,26 @@ export const credentials = (user: number, group: number, groups?: ReadonlyArray<
 
 export const capabilities = (set: bigint, mode: "keep" | "drop", bounded = 0): Buffer =>
   setup(Setup.capabilities, Buffer.concat([u64(set), u32(mode === "keep" ? 0 : 1, bounded)]))
+
+export const sandbox = (files: bigint, network = 0n, scoped = 0n): Buffer =>
+  setup(Setup.sandbox, u64(files, network, scoped))
+
+export const sandboxPath = (path: string, allowed: bigint, optional = 0): Buffer =>
+  setup(Setup.sandboxPath, Buffer.concat([u64(allowed), u32(optional), strings(path)]))
+
+export const sandboxPort = (port: number, allowed: bigint): Buffer =>
+  setup(Setup.sandboxPort, u64(allowed, BigInt(port)))
+
+/** Instructions of a filter: code, jumps, constant. */
+export const filter = (
+  ...instructions: ReadonlyArray<readonly [code: number, yes: number, no: number, k: number]>
+): Buffer =>
+  setup(
+    Setup.filter,
+    Buffer.concat(
+      instructions.map(([code, yes, no, k]) => Buffer.concat([Buffer.from([code & 255, code >> 8, yes, no]), u32(k)]))
+    )
+  )
 
 export const nothing: ReadonlyArray<Fd> = [0, 1, 2].map((target) => ({ target, kind: Kind.null }))
 

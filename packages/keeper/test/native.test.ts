@@ -58,7 +58,11 @@ const seeds = (): ReadonlyArray<string> => {
     F.setup(F.Setup.affinity, F.u64(3n, 1n)),
     F.credentials(1, 2, [3, 4]),
     F.capabilities(5n, "drop"),
-    F.setup(F.Setup.noNewPrivileges, Buffer.alloc(0))
+    F.setup(F.Setup.noNewPrivileges, Buffer.alloc(0)),
+    F.sandbox(13n, 1n),
+    F.sandboxPath("/tmp", 4n),
+    F.sandboxPort(80, 1n),
+    F.filter([6, 0, 0, 0x7fff0000])
   ]
   const frames = [
     F.frame(F.Request.hello, 1, F.hello()),

@@ -31,6 +31,7 @@ import type {
   Word
 } from "./internal/command/options.ts"
 import type { Priority } from "./internal/command/priority.ts"
+import type { Sandbox, Scope } from "./internal/command/sandbox.ts"
 import * as schema from "./internal/command/schema.ts"
 import * as translate from "./internal/command/translate.ts"
 import * as validation from "./internal/command/validate.ts"
@@ -52,6 +53,8 @@ export {
   notify,
   oomScoreAdjust,
   priority,
+  sandbox,
+  seccomp,
   session,
   shell,
   stderr,
@@ -71,6 +74,8 @@ export type {
   Options,
   Priority,
   Reach,
+  Sandbox,
+  Scope,
   Session,
   StopOptions,
   StopPolicy,
@@ -110,6 +115,8 @@ export interface Command<
   readonly priority: Priority | number | undefined
   readonly affinity: ReadonlyArray<number> | undefined
   readonly oomScoreAdjust: number | undefined
+  readonly sandbox: Sandbox | undefined
+  readonly seccomp: Uint8Array | undefined
 }
 
 /**
@@ -149,6 +156,9 @@ export interface Encoded {
   readonly priority?: Priority | number
   readonly affinity?: ReadonlyArray<number>
   readonly oomScoreAdjust?: number
+  readonly sandbox?: Sandbox
+  /** In base64. */
+  readonly seccomp?: string
 }
 
 type EncodedInput = "null" | "inherit" | "pipe" | { readonly _tag: "Read"; readonly path: string }

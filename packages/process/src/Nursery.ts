@@ -26,7 +26,7 @@ import type { NurseryEvent, NurseryInternal, ProcessInfo } from "./internal/regi
 import * as Spawner from "./internal/spawner/spawner.ts"
 import type { KeeperUnavailable } from "./ProcessError.ts"
 
-export type { Guarantees, LevelGuarantee } from "./internal/guarantees.ts"
+export type { Guarantees, LevelGuarantee, SandboxGuarantee } from "./internal/guarantees.ts"
 export type { NurseryEvent, ProcessInfo } from "./internal/registry.ts"
 
 /**

@@ -37,7 +37,9 @@ describe("make", () => {
       credentials: undefined,
       priority: undefined,
       affinity: undefined,
-      oomScoreAdjust: undefined
+      oomScoreAdjust: undefined,
+      sandbox: undefined,
+      seccomp: undefined
     })
   })
 
@@ -67,7 +69,9 @@ describe("make", () => {
       },
       priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
       affinity: [0, 1],
-      oomScoreAdjust: 100
+      oomScoreAdjust: 100,
+      sandbox: { read: ["/usr", "x"], write: [], connect: [80], bind: [0], scope: ["signals"] },
+      seccomp: new Uint8Array(8)
     } as const
     const expected = { program: "x", args: [], ...options }
     expect({ ...Command.make("x", [], options) }).toEqual(expected)
@@ -171,6 +175,18 @@ describe("combinators", () => {
       { credentials: { user: 1 } }
     ],
     ["priority", Command.priority(base, 5), base.pipe(Command.priority(5)), { priority: 5 }],
+    [
+      "sandbox",
+      Command.sandbox(base, { read: [] }),
+      base.pipe(Command.sandbox({ read: [] })),
+      { sandbox: { read: [] } }
+    ],
+    [
+      "seccomp",
+      Command.seccomp(base, new Uint8Array(8)),
+      base.pipe(Command.seccomp(new Uint8Array(8))),
+      { seccomp: new Uint8Array(8) }
+    ],
     ["affinity", Command.affinity(base, [0]), base.pipe(Command.affinity([0])), { affinity: [0] }],
     ["oomScoreAdjust", Command.oomScoreAdjust(base, 9), base.pipe(Command.oomScoreAdjust(9)), { oomScoreAdjust: 9 }]
   ])("%s sets its option and nothing else, both ways to call it", (_, first, last, option) => {
@@ -261,7 +277,9 @@ describe("validate", () => {
       },
       priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
       affinity: [0, 1],
-      oomScoreAdjust: 100
+      oomScoreAdjust: 100,
+      sandbox: { read: ["/usr", "x"], write: [], connect: [80], bind: [0], scope: ["signals"] },
+      seccomp: new Uint8Array(8)
     })
     expect(Command.validate(command)).toEqual(Result.succeed(undefined))
     expect(Command.validate(Command.make("ls | wc", [], { shell: "/bin/zsh" }))).toEqual(Result.succeed(undefined))

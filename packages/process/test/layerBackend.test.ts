@@ -16,6 +16,7 @@ const guarantees: Backend.Guarantees = {
   noStrayPid: false,
   notifications: false,
   setup: false,
+  sandbox: [],
   limits: []
 }
 

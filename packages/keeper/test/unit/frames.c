@@ -254,7 +254,7 @@ static void broken_spawns(void) {
 }
 
 struct setup_bytes {
-  char bytes[64];
+  char bytes[128];
   size_t size;
 };
 
@@ -474,6 +474,62 @@ static void identities(void) {
   has_exact_size(SETUP_NO_NEW_PRIVILEGES, "", 0);
 }
 
+static struct setup_bytes path_item(const char *path, size_t size, uint32_t optional) {
+  struct {
+    struct setup_sandbox_path rule;
+    char path[16];
+  } __attribute__((packed)) payload = {{4, optional}, {0}};
+  memcpy(payload.path, path, size);
+  return item(SETUP_SANDBOX_PATH, (uint16_t)(sizeof payload.rule + size), &payload, sizeof payload.rule + size);
+}
+
+/* With a sandbox before it. */
+static const char *decode_in_sandbox(struct setup_bytes inner) {
+  const struct setup_sandbox sandbox = {1, 1, 1};
+  struct setup_bytes items = item(SETUP_SANDBOX, sizeof sandbox, &sandbox, sizeof sandbox);
+  memcpy(items.bytes + items.size, inner.bytes, inner.size);
+  items.size += inner.size;
+  return decode_setup(items);
+}
+
+static void sandboxes(void) {
+  const struct setup_sandbox sandbox = {1, 1, 1};
+  has_exact_size(SETUP_SANDBOX, &sandbox, sizeof sandbox);
+  CHECK(decode_in_sandbox(item(SETUP_SANDBOX, sizeof sandbox, &sandbox, sizeof sandbox)) != NULL);
+  CHECK(decode_in_sandbox(path_item("/a", 3, 0)) == NULL);
+  CHECK(decode_in_sandbox(path_item("/a", 3, 1)) == NULL);
+  CHECK(decode_in_sandbox(path_item("/a", 3, 2)) != NULL);
+  CHECK(decode_setup(path_item("/a", 3, 0)) != NULL);
+  CHECK(decode_in_sandbox(path_item("/a", 2, 0)) != NULL);
+  CHECK(decode_in_sandbox(path_item("/a\0b", 5, 0)) != NULL);
+  CHECK(decode_in_sandbox(path_item("a", 2, 0)) != NULL);
+  CHECK(decode_in_sandbox(path_item("", 1, 0)) != NULL);
+  CHECK(decode_in_sandbox(path_item("", 0, 0)) != NULL);
+  struct setup_sandbox_port port = {1, 65535};
+  CHECK(decode_in_sandbox(item(SETUP_SANDBOX_PORT, sizeof port, &port, sizeof port)) == NULL);
+  CHECK(decode_in_sandbox(item(SETUP_SANDBOX_PORT, sizeof port - 1, &port, sizeof port - 1)) != NULL);
+  CHECK(decode_setup(item(SETUP_SANDBOX_PORT, sizeof port, &port, sizeof port)) != NULL);
+  port.port++;
+  CHECK(decode_in_sandbox(item(SETUP_SANDBOX_PORT, sizeof port, &port, sizeof port)) != NULL);
+}
+
+static void filters(void) {
+  static char instructions[sizeof(struct setup) + (FILTER_MAX + 1) * FILTER_INSTRUCTION];
+  static const uint16_t wrong[] = {0, 1, 7, 9, (FILTER_MAX + 1) * FILTER_INSTRUCTION};
+  static const uint16_t right[] = {FILTER_INSTRUCTION, FILTER_MAX * FILTER_INSTRUCTION};
+  struct setup head = {.kind = SETUP_FILTER};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    head.size = wrong[i];
+    memcpy(instructions, &head, sizeof head);
+    CHECK(setup_check(instructions, sizeof head + head.size) != NULL);
+  }
+  for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+    head.size = right[i];
+    memcpy(instructions, &head, sizeof head);
+    CHECK(setup_check(instructions, sizeof head + head.size) == NULL);
+  }
+}
+
 static void many_descriptors(void) {
   static struct spawn_fd fds[JOB_FDS + 1];
   for (int i = 0; i <= JOB_FDS; i++) fds[i] = (struct spawn_fd){JOB_FDS - i, FD_NULL, 0, 0};
@@ -503,6 +559,8 @@ static const struct test tests[] = {
     {"a half of a limit can be kept as it is", kept_limits},
     {"a set of processors is whole words, and not too many", affinities},
     {"credentials have the groups that they count, capabilities a known mode", identities},
+    {"a sandbox comes once, with absolute paths and ports behind it", sandboxes},
+    {"a filter is whole instructions, and not too many", filters},
     {"a spawn has at most 250 descriptors", many_descriptors},
 };
 

@@ -76,6 +76,19 @@ export type SetupItem =
       readonly bounded: boolean
     }
   | { readonly kind: "noNewPrivileges" }
+  /** landlock(7): what is held back, by the bits of the kernel; what is allowed all the same follows. */
+  | { readonly kind: "sandbox"; readonly files: bigint; readonly network: bigint; readonly scoped: bigint }
+  /** An absolute path. `optional`: left out where it cannot be opened. `option`: what it was given by, for errors. */
+  | {
+      readonly kind: "sandboxPath"
+      readonly path: string
+      readonly allowed: bigint
+      readonly optional: boolean
+      readonly option: string | undefined
+    }
+  | { readonly kind: "sandboxPort"; readonly port: number; readonly allowed: bigint }
+  /** A program of seccomp(2). */
+  | { readonly kind: "filter"; readonly instructions: Uint8Array }
 
 /** Everything that a spawn needs, resolved: no defaults are left to fill in. */
 export interface SpawnRequest {

@@ -12,6 +12,15 @@ export interface LevelGuarantee {
   readonly reason: string
 }
 
+/** One thing that a sandbox can hold back. */
+export interface SandboxGuarantee {
+  /** A key of the option `sandbox`, what its `scope` can have, or the option `seccomp`. */
+  readonly feature: "read" | "write" | "execute" | "connect" | "bind" | "signals" | "abstract-sockets" | "seccomp"
+  readonly available: boolean
+  /** Why not, and what to do; empty where it is available. */
+  readonly reason: string
+}
+
 export interface Guarantees {
   /** `other`: given to `Nursery.layerBackend`, such as a simulation. */
   readonly backend: "keeper" | "portable" | "other"
@@ -30,6 +39,8 @@ export interface Guarantees {
   readonly notifications: boolean
   /** A process can be given limits, credentials, a priority, processors and a score for the out-of-memory killer. */
   readonly setup: boolean
+  /** What the options `sandbox` and `seccomp` can do here. */
+  readonly sandbox: ReadonlyArray<SandboxGuarantee>
   /** What does not hold, in words, one promise a line. */
   readonly limits: ReadonlyArray<string>
 }

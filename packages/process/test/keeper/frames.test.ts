@@ -87,6 +87,9 @@ const structs: Record<string, F.Layout<string>> = {
   setup_scheduler: F.SetupScheduler,
   setup_credentials: F.SetupCredentials,
   setup_capabilities: F.SetupCapabilities,
+  setup_sandbox: F.SetupSandbox,
+  setup_sandbox_path: F.SetupSandboxPath,
+  setup_sandbox_port: F.SetupSandboxPort,
   started: F.Started,
   lent_fd: F.LentFd,
   failed: F.Failed,
@@ -125,7 +128,10 @@ describe("frames.ts says what protocol.h says", () => {
     ["NOTIFY_MAX", F.NOTIFY_MAX],
     ["SETUP_MAX", F.SETUP_MAX],
     ["UNCHANGED", F.UNCHANGED],
-    ["ID_KEEP", F.ID_KEEP]
+    ["ID_KEEP", F.ID_KEEP],
+    ["LANDLOCK_SHIFT", F.LANDLOCK_SHIFT],
+    ["FILTER_INSTRUCTION", F.FILTER_INSTRUCTION],
+    ["FILTER_MAX", F.FILTER_MAX]
   ])("%s", (name, value) => {
     expect(number(new RegExp(`#define ${name} (\\w+)`).exec(header)?.[1] ?? "")).toBe(value)
   })

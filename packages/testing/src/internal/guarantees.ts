@@ -7,6 +7,17 @@ import type { Guarantees } from "@nursery/process/Backend"
 
 const notSimulated = "a simulation has no namespaces and no cgroups"
 
+const sandboxFeatures = [
+  "read",
+  "write",
+  "execute",
+  "connect",
+  "bind",
+  "signals",
+  "abstract-sockets",
+  "seccomp"
+] as const
+
 export const guarantees: Guarantees = {
   backend: "other",
   levels: [
@@ -22,5 +33,7 @@ export const guarantees: Guarantees = {
   noStrayPid: true,
   notifications: true,
   setup: true,
+  // A simulated process reaches nothing of this machine, whatever it is allowed.
+  sandbox: sandboxFeatures.map((feature) => ({ feature, available: true, reason: "" })),
   limits: ["processes are simulated: no program of this machine runs"]
 }

@@ -10,6 +10,7 @@ import type { Credentials } from "./credentials.ts"
 import type { Limits } from "./limits.ts"
 import type { Containment, Env, Session, StopOptions } from "./options.ts"
 import type { Priority } from "./priority.ts"
+import type { Sandbox } from "./sandbox.ts"
 import { make } from "./value.ts"
 
 /** A combinator that leaves the streams of the command as they are. */
@@ -276,4 +277,41 @@ export const affinity: Setter<ReadonlyArray<number>> = dual(
 export const oomScoreAdjust: Setter<number> = dual(
   2,
   <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, oomScoreAdjust: number) => make({ ...self, oomScoreAdjust })
+)
+
+/**
+ * Sets what the process and its descendants may reach. It replaces what was said before.
+ *
+ * **Example** (A converter that reads one folder and writes another)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ *
+ * const convert = Command.make`convert /srv/in/photo.png /srv/out/photo.webp`.pipe(
+ *   Command.sandbox({ read: ["/srv/in", "/etc"], write: ["/srv/out"], execute: [], connect: [], bind: [] })
+ * )
+ * ```
+ */
+export const sandbox: Setter<Sandbox> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, sandbox: Sandbox) => make({ ...self, sandbox })
+)
+
+/**
+ * Sets a filter of system calls (`seccomp(2)`), as bytes of `struct sock_filter`.
+ *
+ * **Example** (A filter that another program has made)
+ *
+ * ```ts
+ * import { Command } from "@nursery/process"
+ *
+ * // LD, JEQ, RET: whatever makes a program of seccomp(2). This one allows everything.
+ * const filter = new Uint8Array([0x06, 0, 0, 0, 0, 0, 0xff, 0x7f])
+ *
+ * const filtered = Command.make("true").pipe(Command.seccomp(filter))
+ * ```
+ */
+export const seccomp: Setter<Uint8Array> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, seccomp: Uint8Array) => make({ ...self, seccomp })
 )

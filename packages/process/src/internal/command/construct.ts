@@ -36,7 +36,9 @@ const withOptions = (program: string, args: ReadonlyArray<Word>, options: Option
     credentials: options.credentials,
     priority: options.priority,
     affinity: options.affinity,
-    oomScoreAdjust: options.oomScoreAdjust
+    oomScoreAdjust: options.oomScoreAdjust,
+    sandbox: options.sandbox,
+    seccomp: options.seccomp
   }) as Unchecked
 
 const fromTemplate = (options: Options, strings: TemplateStringsArray, values: Values): Unchecked => {

@@ -10,6 +10,7 @@ import type * as Stdio from "../../Stdio.ts"
 import type { Credentials } from "./credentials.ts"
 import type { Limits } from "./limits.ts"
 import type { Priority } from "./priority.ts"
+import type { Sandbox } from "./sandbox.ts"
 
 /**
  * One argument: a string, or a `Redacted` one, which the child gets in clear and which never shows in errors, logs or spans.
@@ -141,4 +142,11 @@ export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Outpu
    * lowering it takes privilege (`CAP_SYS_RESOURCE`).
    */
   readonly oomScoreAdjust?: number | undefined
+  /** What it and its descendants may reach; by default what this program may. */
+  readonly sandbox?: Sandbox | undefined
+  /**
+   * A filter of system calls (`seccomp(2)`), as bytes of `struct sock_filter`, 8 for each instruction: what `seccomp_export_bpf(3)` writes.
+   * It is installed last, and the exec of the program is the first system call that it sees. It implies `noNewPrivileges`.
+   */
+  readonly seccomp?: Uint8Array | undefined
 }

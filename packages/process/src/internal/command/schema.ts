@@ -99,7 +99,18 @@ const Form = Schema.Struct({
   credentials: Schema.optionalKey(Credentials),
   priority: Schema.optionalKey(Schema.Union([Schema.Int, Priority])),
   affinity: Schema.optionalKey(Schema.Array(Schema.Int)),
-  oomScoreAdjust: Schema.optionalKey(Schema.Int)
+  oomScoreAdjust: Schema.optionalKey(Schema.Int),
+  sandbox: Schema.optionalKey(
+    Schema.Struct({
+      read: Schema.optionalKey(Schema.Array(Schema.String)),
+      write: Schema.optionalKey(Schema.Array(Schema.String)),
+      execute: Schema.optionalKey(Schema.Array(Schema.String)),
+      connect: Schema.optionalKey(Schema.Array(Schema.Int)),
+      bind: Schema.optionalKey(Schema.Array(Schema.Int)),
+      scope: Schema.optionalKey(Schema.Array(Schema.Literals(["signals", "abstract-sockets"])))
+    })
+  ),
+  seccomp: Schema.optionalKey(Schema.Uint8ArrayFromBase64)
 })
 
 type Form = typeof Form.Type
@@ -217,6 +228,8 @@ const encode = (self: Plain): Effect.Effect<Form, SchemaIssue.Issue> => {
   }
   if (self.affinity !== undefined) form.affinity = self.affinity
   if (self.oomScoreAdjust !== undefined) form.oomScoreAdjust = self.oomScoreAdjust
+  if (self.sandbox !== undefined) form.sandbox = defined(self.sandbox)
+  if (self.seccomp !== undefined) form.seccomp = Uint8Array.from(self.seccomp)
   return Effect.succeed(form)
 }
 

@@ -20,6 +20,7 @@ import { credentialsProblem } from "./credentials.ts"
 import { durationProblem } from "./duration.ts"
 import { limitsProblem } from "./limits.ts"
 import { affinityProblem, oomScoreProblem, priorityProblem } from "./priority.ts"
+import { sandboxProblem, seccompProblem } from "./sandbox.ts"
 import { defaults } from "./value.ts"
 
 /** The kernel's own limit of descriptor numbers, `fs.nr_open`, is 2^20 unless an administrator raised it. */
@@ -195,13 +196,15 @@ const single = (option: string, problem: string | undefined): Problem | undefine
 
 /** Of what is arranged before the program starts. */
 const setupProblem = (self: Command): Problem | undefined => {
-  const { affinity, credentials, limits, oomScoreAdjust, priority } = self
+  const { affinity, credentials, limits, notify, oomScoreAdjust, priority, sandbox, seccomp } = self
   return (
     (limits === defaults.limits ? undefined : nested("limits", limitsProblem(limits))) ??
     (credentials === undefined ? undefined : nested("credentials", credentialsProblem(credentials))) ??
     (priority === undefined ? undefined : nested("priority", priorityProblem(priority))) ??
     (affinity === undefined ? undefined : single("affinity", affinityProblem(affinity))) ??
-    (oomScoreAdjust === undefined ? undefined : single("oomScoreAdjust", oomScoreProblem(oomScoreAdjust)))
+    (oomScoreAdjust === undefined ? undefined : single("oomScoreAdjust", oomScoreProblem(oomScoreAdjust))) ??
+    (sandbox === undefined ? undefined : nested("sandbox", sandboxProblem(sandbox, notify))) ??
+    (seccomp === undefined ? undefined : single("seccomp", seccompProblem(seccomp)))
   )
 }
 

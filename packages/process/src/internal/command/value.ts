@@ -6,7 +6,17 @@
 import { NodeInspectSymbol } from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
-import type { Command, Containment, Credentials, Env, Limits, Priority, Session, StopOptions } from "../../Command.ts"
+import type {
+  Command,
+  Containment,
+  Credentials,
+  Env,
+  Limits,
+  Priority,
+  Sandbox,
+  Session,
+  StopOptions
+} from "../../Command.ts"
 import * as CommandLine from "../commandLine.ts"
 
 export const TypeId = "~@nursery/process/Command"
@@ -39,7 +49,9 @@ export const defaults = {
   credentials: undefined,
   priority: undefined,
   affinity: undefined,
-  oomScoreAdjust: undefined
+  oomScoreAdjust: undefined,
+  sandbox: undefined,
+  seccomp: undefined
 } as const
 
 // A class with all fields set in one order: commands of all kinds share one hidden class.
@@ -65,6 +77,8 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
   readonly priority: Priority | number | undefined
   readonly affinity: ReadonlyArray<number> | undefined
   readonly oomScoreAdjust: number | undefined
+  readonly sandbox: Sandbox | undefined
+  readonly seccomp: Uint8Array | undefined
 
   constructor(fields: Fields<In, Out, Err, Fds>) {
     this.program = fields.program
@@ -88,6 +102,8 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
     this.priority = fields.priority
     this.affinity = fields.affinity
     this.oomScoreAdjust = fields.oomScoreAdjust
+    this.sandbox = fields.sandbox
+    this.seccomp = fields.seccomp
   }
 
   get [TypeId](): typeof TypeId {

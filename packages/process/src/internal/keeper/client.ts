@@ -12,6 +12,7 @@ import * as Explore from "./explore.ts"
 import * as Failures from "./failures.ts"
 import { Family, type FamilyEvents } from "./family.ts"
 import * as F from "./frames.ts"
+import { sandboxGuarantees, sandboxLimits } from "./sandbox.ts"
 import { Errno } from "./system.ts"
 
 export interface ClientOptions {
@@ -47,9 +48,14 @@ const guaranteesWith = (features: number): Guarantees => {
     noStrayPid: true,
     notifications: true,
     setup: true,
-    limits: pidfd
-      ? limits
-      : [...limits, "pidfd_open does not work here (an old kernel, or seccomp): ending a large tree takes more passes"]
+    sandbox: sandboxGuarantees(features >>> F.LANDLOCK_SHIFT, (features & F.Feature.filters) !== 0),
+    limits: [
+      ...limits,
+      ...(pidfd
+        ? []
+        : ["pidfd_open does not work here (an old kernel, or seccomp): ending a large tree takes more passes"]),
+      ...sandboxLimits(features >>> F.LANDLOCK_SHIFT)
+    ]
   }
 }
 

@@ -302,7 +302,40 @@ export class Encoder {
       case "noNewPrivileges":
         this.#beginItem(F.SetupKind.noNewPrivileges, 0)
         return undefined
+      case "sandbox": {
+        const at = this.#beginItem(F.SetupKind.sandbox, F.SetupSandbox.size)
+        this.#view.setBigUint64(at + F.SetupSandbox.at.files, item.files, true)
+        this.#view.setBigUint64(at + F.SetupSandbox.at.network, item.network, true)
+        this.#view.setBigUint64(at + F.SetupSandbox.at.scoped, item.scoped, true)
+        return undefined
+      }
+      case "sandboxPath":
+        return this.#sandboxPath(item)
+      case "sandboxPort": {
+        const at = this.#beginItem(F.SetupKind.sandboxPort, F.SetupSandboxPort.size)
+        this.#view.setBigUint64(at + F.SetupSandboxPort.at.allowed, item.allowed, true)
+        this.#view.setBigUint64(at + F.SetupSandboxPort.at.port, BigInt(item.port), true)
+        return undefined
+      }
+      case "filter": {
+        if (item.instructions.length > ITEM_MAX) return "too big"
+        const at = this.#beginItem(F.SetupKind.filter, item.instructions.length)
+        this.#buffer.set(item.instructions, at)
+        return undefined
+      }
     }
+  }
+
+  #sandboxPath({ allowed, optional, path }: SetupItem & { readonly kind: "sandboxPath" }): Unwritable | undefined {
+    if (path.includes("\0")) return "malformed"
+    const size = F.SetupSandboxPath.size + Buffer.byteLength(path) + 1
+    if (size > ITEM_MAX) return "too big"
+    const at = this.#beginItem(F.SetupKind.sandboxPath, size)
+    this.#view.setBigUint64(at + F.SetupSandboxPath.at.allowed, allowed, true)
+    this.#view.setUint32(at + F.SetupSandboxPath.at.optional, optional ? 1 : 0, true)
+    this.#buffer.write(path, at + F.SetupSandboxPath.size)
+    this.#buffer[at + size - 1] = 0
+    return undefined
   }
 
   #limit({ hard, resource, soft }: SetupItem & { readonly kind: "limit" }): undefined {

@@ -48,7 +48,9 @@ export const Reply = {
   object: 75
 } as const
 
-export const Feature = { pidfd: 1, children: 2, realtime: 4 } as const
+export const Feature = { pidfd: 1, children: 2, realtime: 4, filters: 8 } as const
+/** Of the features: in the bits above is the version of the interface of Landlock, 0: none. */
+export const LANDLOCK_SHIFT = 24
 export const Reach = { leader: 0, group: 1, tree: 2 } as const
 export const Level = { tree: 0, group: 1, "pid-namespace": 2, cgroup: 3 } as const
 export const Session = { new: 0, group: 1, owner: 2 } as const
@@ -106,7 +108,11 @@ export const SetupKind = {
   oomScore: 20,
   credentials: 21,
   capabilities: 22,
-  noNewPrivileges: 23
+  noNewPrivileges: 23,
+  sandbox: 24,
+  sandboxPath: 25,
+  sandboxPort: 26,
+  filter: 27
 } as const
 /** Of a limit: none. */
 export const LIMIT_INFINITY = 0xffff_ffff_ffff_ffffn
@@ -114,6 +120,10 @@ export const LIMIT_INFINITY = 0xffff_ffff_ffff_ffffn
 export const LIMIT_KEEP = 0xffff_ffff_ffff_fffen
 /** Of a user, a group or a count of groups: as it is. */
 export const ID_KEEP = 0xffff_ffff
+
+/** Of a filter. */
+export const FILTER_INSTRUCTION = 8
+export const FILTER_MAX = 4096
 
 export const CapabilityMode = { keep: 0, drop: 1 } as const
 
@@ -184,6 +194,12 @@ export const SetupNumber = layout({ value: "i32" })
 export const SetupScheduler = layout({ policy: "u32", priority: "u32" })
 
 export const SetupCredentials = layout({ user: "u32", group: "u32", groups: "u32" })
+
+export const SetupSandbox = layout({ files: "u64", network: "u64", scoped: "u64" })
+
+export const SetupSandboxPath = layout({ allowed: "u64", optional: "u32" })
+
+export const SetupSandboxPort = layout({ allowed: "u64", port: "u64" })
 
 export const SetupCapabilities = layout({ set: "u64", mode: "u32", bounded: "u32" })
 

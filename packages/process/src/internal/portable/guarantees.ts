@@ -7,6 +7,17 @@ import type { Guarantees } from "../guarantees.ts"
 
 const needsKeeper = "needs the keeper, which runs on Linux: use Nursery.layer or Nursery.layerAuto"
 
+const sandboxFeatures = [
+  "read",
+  "write",
+  "execute",
+  "connect",
+  "bind",
+  "signals",
+  "abstract-sockets",
+  "seccomp"
+] as const
+
 export const guarantees: Guarantees = {
   backend: "portable",
   levels: [
@@ -26,6 +37,7 @@ export const guarantees: Guarantees = {
   noStrayPid: false,
   notifications: false,
   setup: false,
+  sandbox: sandboxFeatures.map((feature) => ({ feature, available: false, reason: needsKeeper })),
   limits: [
     "A descendant that leaves the process group (setsid, double fork) outlives the scope.",
     "When this program is killed, its children live on. On process.exit and uncaught errors they get SIGKILL.",
@@ -38,7 +50,7 @@ export const guarantees: Guarantees = {
     "stdin, stdout, stderr and further pipes are sockets, so a child cannot open /dev/stdout.",
     "A text file without #! is run by /bin/sh instead of being refused.",
     'umask, notify and session "group" are refused as Unsupported.',
-    "limits, credentials, priority, affinity and oomScoreAdjust are refused as Unsupported.",
+    "limits, credentials, priority, affinity, oomScoreAdjust, sandbox and seccomp are refused as Unsupported.",
     "An orphan is collected by the init process of the system or container, or stays a zombie where that does not do it.",
     "`descendants` does not see a descendant whose parent has died."
   ]

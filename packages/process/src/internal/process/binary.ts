@@ -58,7 +58,7 @@ interface Interpreter {
 }
 
 // The kernel reads as much of a script's first line (BINPRM_BUF_SIZE); the program headers of an ELF file follow its header.
-const headSize = 4096
+export const headSize = 4096
 
 const interpreterOf = async (path: string): Promise<Interpreter | undefined> => {
   const file = await FsPromises.open(path, "r")
@@ -79,7 +79,7 @@ const interpreterOf = async (path: string): Promise<Interpreter | undefined> => 
 }
 
 /** `execve(2)`: spaces and tabs after `#!`, then the path up to the next space, tab or end of line. */
-const scriptInterpreter = (head: Buffer): Interpreter | undefined => {
+export const scriptInterpreter = (head: Buffer): Interpreter | undefined => {
   const path = /^#![ \t]*([^ \t\n]+)/.exec(head.toString("utf8"))?.[1]
   return path === undefined ? undefined : { path, kind: "script" }
 }
@@ -87,7 +87,7 @@ const scriptInterpreter = (head: Buffer): Interpreter | undefined => {
 const PT_INTERP = 3
 
 /** Where an ELF file names its dynamic loader (`elf(5)`), for the byte orders and word sizes that Linux runs on. */
-const loaderPlace = (head: Buffer): { readonly offset: number; readonly size: number } | undefined => {
+export const loaderPlace = (head: Buffer): { readonly offset: number; readonly size: number } | undefined => {
   if (head.length < 64) return undefined
   const wide = head[4] === 2
   const little = head[5] === 1

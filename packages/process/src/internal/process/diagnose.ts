@@ -55,7 +55,7 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
   // A limit on namespaces, which is no device.
   if (errno === "ENOSPC" && failure.step === "containment") return containment(plan, errno)
   if (exhausted.has(errno)) return new Reason.ResourcesExhausted({ errno })
-  if (errno === "EOPNOTSUPP") return unsupported(plan, failure)
+  if (errno === "EOPNOTSUPP" && failure.step !== "sandbox") return unsupported(plan, failure)
   switch (failure.step) {
     case "descriptor":
       return descriptor(plan, failure.target, errno)
@@ -70,6 +70,7 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
     case "containment":
       return containment(plan, errno)
     case "sandbox":
+      return SetupFailure.sandbox(plan.request, failure.target, errno)
     case "terminal":
       return new Reason.Unsupported({ feature: failure.step, problem: Errno.describe(errno) })
     case "exec":

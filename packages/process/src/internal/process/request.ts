@@ -20,6 +20,7 @@ import * as Stdio from "../../Stdio.ts"
 import type { FdRequest, SpawnRequest, StopPolicy } from "../backend.ts"
 import type { Direction, Kind } from "../fd/slot.ts"
 import { isValue as isFd, type Value } from "../fd/value.ts"
+import type { Start } from "./rules.ts"
 import * as Setup from "./setup.ts"
 
 /** What this program does at its end of a descriptor. */
@@ -81,7 +82,7 @@ export const plan = (
   if (known !== undefined) return Result.succeed(refresh(known))
   const valid = Command.validate(command)
   if (Result.isFailure(valid)) return Result.fail(valid.failure)
-  const setup = Setup.setup(command)
+  const setup = Setup.setup(command, () => startOf(command))
   if (Result.isFailure(setup)) return Result.fail(setup.failure)
   const made = make(command, capture, setup.success)
   if (isLasting(command)) plans[capture].set(command, made)
@@ -157,6 +158,12 @@ const make = (command: Command.Command, capture: Capture, { items, login }: Setu
   }
 }
 
+const startOf = (command: Command.Command): Start => {
+  const [program] = argvOf(command)
+  const cwd = cwdOf(command)
+  return { program, searchPath: pathOf(command), directory: cwd === "" ? absolute(".") : cwd, absolute }
+}
+
 const reveal = (word: Command.Word): string => (Redacted.isRedacted(word) ? Redacted.value(word) : word)
 
 const argvOf = (command: Command.Command): readonly [program: string, argv: ReadonlyArray<string>] => {
@@ -168,6 +175,11 @@ const argvOf = (command: Command.Command): readonly [program: string, argv: Read
 const searchPathOf = (command: Command.Command): string => {
   // A path is not searched for, and reading an environment costs more than one would think.
   if (command.shell === false ? command.program.includes("/") : command.shell === true) return ""
+  return pathOf(command)
+}
+
+/** The `PATH` of the process. */
+const pathOf = (command: Command.Command): string => {
   const own = command.env["PATH"]
   if (own !== undefined) return reveal(own)
   if (command.clearEnv || "PATH" in command.env) return defaultPath

@@ -11,6 +11,7 @@ import { capabilitySet } from "../command/credentials.ts"
 import { limitItems } from "../command/limits.ts"
 import { priorityItems } from "../command/priority.ts"
 import * as Accounts from "./accounts.ts"
+import { type Start, sandboxItems } from "./rules.ts"
 
 /** `login`: variables of the account that the process gets. */
 export interface Setup {
@@ -25,29 +26,48 @@ export const isEmpty = (command: Command.Command): boolean =>
   command.priority === undefined &&
   command.affinity === undefined &&
   command.oomScoreAdjust === undefined &&
+  command.sandbox === undefined &&
+  command.seccomp === undefined &&
   Object.keys(command.limits).length === 0
 
-/** Whether the meaning of a command depends on more than itself: names may mean something else at the next start. */
-export const isLasting = ({ credentials }: Command.Command): boolean =>
-  credentials === undefined ||
-  (credentials.user === undefined && credentials.group === undefined && credentials.groups === undefined)
+/** Whether what is arranged depends on the command alone: names and paths may mean something else at the next start. */
+export const isLasting = ({ credentials, sandbox }: Command.Command): boolean =>
+  sandbox === undefined &&
+  (credentials === undefined ||
+    (credentials.user === undefined && credentials.group === undefined && credentials.groups === undefined))
 
 /** What is arranged for the process of a command without a problem. */
-export const setup = (command: Command.Command): Result.Result<Setup, Credentials> => {
+export const setup = (command: Command.Command, start: () => Start): Result.Result<Setup, Credentials> => {
   if (isEmpty(command)) return nothing
   const items: Array<SetupItem> = [...limitItems(command.limits)]
   if (command.priority !== undefined) items.push(...priorityItems(command.priority))
   if (command.affinity !== undefined) items.push({ kind: "affinity", cpus: command.affinity })
   if (command.oomScoreAdjust !== undefined) items.push({ kind: "oomScore", value: command.oomScoreAdjust })
-  const wanted = command.credentials
-  if (wanted === undefined) return Result.succeed({ items, login: [] })
-  return Result.map(Accounts.identify(wanted), ({ group, groups, login, user }) => {
+  return Result.map(identity(command), ({ items: identified, login }) => {
+    items.push(...identified)
+    if (
+      command.credentials?.noNewPrivileges === true ||
+      command.sandbox !== undefined ||
+      command.seccomp !== undefined
+    ) {
+      items.push({ kind: "noNewPrivileges" })
+    }
+    if (command.sandbox !== undefined) items.push(...sandboxItems(command.sandbox, start()))
+    if (command.seccomp !== undefined) items.push({ kind: "filter", instructions: command.seccomp })
+    return { items, login }
+  })
+}
+
+const identity = ({ credentials, sandbox, seccomp }: Command.Command): Result.Result<Setup, Credentials> => {
+  if (credentials === undefined) return nothing
+  // With it nothing can be gained by what stays in the bounding set.
+  const bounded = credentials.noNewPrivileges === true || sandbox !== undefined || seccomp !== undefined
+  return Result.map(Accounts.identify(credentials), ({ group, groups, login, user }) => {
+    const items: Array<SetupItem> = []
     if (user !== undefined || group !== undefined || groups !== undefined) {
       items.push({ kind: "credentials", user, group, groups })
     }
-    if (wanted.capabilities !== undefined)
-      items.push(capabilitiesItem(wanted.capabilities, wanted.noNewPrivileges === true))
-    if (wanted.noNewPrivileges === true) items.push({ kind: "noNewPrivileges" })
+    if (credentials.capabilities !== undefined) items.push(capabilitiesItem(credentials.capabilities, bounded))
     return { items, login }
   })
 }

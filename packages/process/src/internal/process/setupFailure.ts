@@ -7,6 +7,8 @@ import * as FsPromises from "node:fs/promises"
 import * as Reason from "../../ProcessError.ts"
 import type { SetupItem, SpawnRequest } from "../backend.ts"
 import { nameOf } from "../command/limits.ts"
+import * as Errno from "../errno.ts"
+import { showPath } from "../text.ts"
 
 const itemOf = ({ setup }: SpawnRequest, target: number): SetupItem | undefined => setup?.[target]
 
@@ -116,4 +118,22 @@ const capabilityAdvice = (
   return item.bounded
     ? { problem: "one of them is not among those of this program: see CapPrm in /proc/self/status" }
     : { problem: "taking them away for good needs CAP_SETPCAP; without it, ask for noNewPrivileges too" }
+}
+
+export const sandbox = (request: SpawnRequest, target: number, errno: string): Reason.SpawnReason => {
+  const item = itemOf(request, target)
+  if (item?.kind === "sandboxPath") {
+    return new Reason.InvalidArgument({
+      option: item.option ?? "sandbox",
+      problem: `names ${showPath(item.path)}, which cannot be opened: ${Errno.describe(errno)}`
+    })
+  }
+  if (item?.kind === "filter" && errno === "EINVAL") {
+    return new Reason.InvalidArgument({
+      option: "seccomp",
+      problem: "is no program that the kernel takes: see seccomp(2)"
+    })
+  }
+  const feature = item?.kind === "filter" ? "seccomp" : "sandbox"
+  return new Reason.Unsupported({ feature, problem: `the kernel refuses it: ${Errno.describe(errno)}` })
 }

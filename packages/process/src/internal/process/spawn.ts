@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import type { Command } from "../../Command.ts"
 import { Nursery } from "../../Nursery.ts"
 import * as Reason from "../../ProcessError.ts"
+import type { SandboxGuarantee } from "../guarantees.ts"
 import type { NurseryInternal } from "../registry.ts"
 import * as Diagnose from "./diagnose.ts"
 import { type Capture, type Plan, plan } from "./request.ts"
@@ -86,8 +87,10 @@ const heldProblem = (internal: NurseryInternal, { held }: Plan): Reason.Descript
 }
 
 const setupProblem = (internal: NurseryInternal, { command, request }: Plan): Reason.Unsupported | undefined => {
-  if (request.setup === undefined || request.setup.length === 0 || internal.backend.guarantees().setup) return undefined
-  const options = ["limits", "credentials", "priority", "affinity", "oomScoreAdjust"] as const
+  if (request.setup === undefined || request.setup.length === 0) return undefined
+  const { sandbox, setup } = internal.backend.guarantees()
+  if (setup) return sandboxProblem(command, sandbox)
+  const options = ["limits", "credentials", "priority", "affinity", "oomScoreAdjust", "sandbox", "seccomp"] as const
   const feature = options.find((option) => {
     const value = command[option]
     return option === "limits" ? Object.keys(command.limits).length > 0 : value !== undefined
@@ -96,6 +99,24 @@ const setupProblem = (internal: NurseryInternal, { command, request }: Plan): Re
     feature: feature ?? "the command",
     problem: "only the keeper (Nursery.layer) arranges it before the program starts"
   })
+}
+
+/** The first thing that a command wants to be held back and that is not here. */
+const sandboxProblem = (
+  { sandbox, seccomp }: Command,
+  offered: ReadonlyArray<SandboxGuarantee>
+): Reason.Unsupported | undefined => {
+  const { scope = [], ...listed } = sandbox ?? {}
+  const wanted = new Map(
+    Object.entries(listed).flatMap(([key, list]) => (list === undefined ? [] : [[key, `sandbox.${key}`]]))
+  )
+  for (const each of scope) wanted.set(each, `sandbox.scope ${JSON.stringify(each)}`)
+  if (seccomp !== undefined) wanted.set("seccomp", "seccomp")
+  for (const { available, feature, reason } of offered) {
+    const option = wanted.get(feature)
+    if (option !== undefined && !available) return new Reason.Unsupported({ feature: option, problem: reason })
+  }
+  return undefined
 }
 
 /** Starts the fibers of the Streams and Sinks that the command carries. */

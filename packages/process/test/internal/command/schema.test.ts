@@ -50,7 +50,9 @@ describe("Command.Command", () => {
       },
       priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
       affinity: [0, 1],
-      oomScoreAdjust: 100
+      oomScoreAdjust: 100,
+      sandbox: { read: ["/usr", "x"], write: [], connect: [80], bind: [0], scope: ["signals"] },
+      seccomp: new Uint8Array(8)
     })
     const text = Schema.encodeSync(json)(command)
     const decoded = Schema.decodeSync(json)(text)
@@ -87,7 +89,9 @@ describe("Command.Command", () => {
       },
       priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
       affinity: [0, 1],
-      oomScoreAdjust: 100
+      oomScoreAdjust: 100,
+      sandbox: { read: ["/usr", "x"], write: [], connect: [80], bind: [0], scope: ["signals"] },
+      seccomp: "AAAAAAAAAAA="
     })
     expect({ ...decoded, stop: undefined }).toEqual({ ...command, stop: undefined })
     expect(Command.stopPolicy(decoded)).toEqual(Command.stopPolicy(command))

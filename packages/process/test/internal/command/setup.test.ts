@@ -58,6 +58,37 @@ describe("validate", () => {
     [{ oomScoreAdjust: 1001 }, "oomScoreAdjust is not a score: an integer from -1000 to 1000"],
     [{ oomScoreAdjust: Number.NaN }, "oomScoreAdjust is not a score: an integer from -1000 to 1000"],
 
+    [{ sandbox: null }, "sandbox is not an object"],
+    [{ sandbox: {} }, "sandbox restricts nothing: name one of read, write, execute, connect, bind, scope"],
+    [
+      { sandbox: { reads: [] } },
+      "sandbox.reads is not known: a sandbox has read, write, execute, connect, bind, scope"
+    ],
+    [{ sandbox: { read: "/usr" } }, "sandbox.read is not an array"],
+    [{ sandbox: { read: ["/usr", ""] } }, "sandbox.read[1] is empty"],
+    [
+      { sandbox: { write: ["a\0b"] } },
+      "sandbox.write[0] contains a NUL character, which the operating system cannot pass on"
+    ],
+    [{ sandbox: { connect: [65536] } }, "sandbox.connect[0] is not a port: an integer from 0 to 65535"],
+    [{ sandbox: { bind: [Number.NaN] } }, "sandbox.bind[0] is not a port: an integer from 0 to 65535"],
+    [{ sandbox: { scope: ["files"] } }, 'sandbox.scope[0] is neither "signals" nor "abstract-sockets"'],
+    [{ sandbox: { scope: [] } }, "sandbox.scope is empty: leave it out"],
+    [
+      { notify: true, sandbox: { scope: ["abstract-sockets"] } },
+      "sandbox.scope keeps the process from the socket of notify, which is an abstract one"
+    ],
+    [{ seccomp: [6, 0] }, "seccomp is not a Uint8Array"],
+    [
+      { seccomp: new Uint8Array(0) },
+      "seccomp has 0 bytes: a program is whole instructions of 8 bytes each (struct sock_filter), at least one"
+    ],
+    [
+      { seccomp: new Uint8Array(12) },
+      "seccomp has 12 bytes: a program is whole instructions of 8 bytes each (struct sock_filter), at least one"
+    ],
+    [{ seccomp: new Uint8Array(8 * 4097) }, "seccomp has 4097 instructions: the kernel takes at most 4096"],
+
     [{ credentials: "root" }, "credentials is not an object"],
     [
       { credentials: { uid: 3 } },
