@@ -13,6 +13,7 @@ import { pipeline, read } from "./benchmarks/flow.ts"
 import { footprint } from "./benchmarks/footprint.ts"
 import { idle } from "./benchmarks/idle.ts"
 import { restart } from "./benchmarks/restart.ts"
+import { setup } from "./benchmarks/setup.ts"
 import { soak } from "./benchmarks/soak.ts"
 import { parallelSpawns, singleSpawns } from "./benchmarks/spawn.ts"
 import { startUp } from "./benchmarks/startUp.ts"
@@ -38,7 +39,8 @@ const benchmarks: Readonly<Record<string, (context: Context) => Promise<Readonly
   P11: closing,
   P12: idle,
   P13: startUp,
-  P14: soak
+  P14: soak,
+  P15: setup
 }
 
 const { positionals, values } = parseArgs({

@@ -139,10 +139,20 @@ const primaryOf = (wanted: Wanted, account: Account | undefined): Looked<number 
   )
 }
 
+const isName = (id: unknown): boolean => typeof id === "string"
+
+/** Whether the files are asked at all: numbers alone stand for themselves. */
+export const isLookedUp = ({ group, groups, loginEnvironment, user }: Wanted): boolean =>
+  isName(user) ||
+  isName(group) ||
+  groups?.some(isName) === true ||
+  loginEnvironment === true ||
+  (user !== undefined && (group === undefined || groups === undefined))
+
 /** What the credentials of a command come to, here and now. */
 export const identify = (wanted: Wanted): Looked<Identity> =>
   Result.gen(function* () {
-    const account = wanted.user === undefined ? undefined : yield* accountOf(wanted.user)
+    const account = wanted.user === undefined || !isLookedUp(wanted) ? undefined : yield* accountOf(wanted.user)
     const user = typeof wanted.user === "number" ? wanted.user : account?.user
     const group = yield* primaryOf(wanted, account)
     let all: ReadonlyArray<number> | undefined

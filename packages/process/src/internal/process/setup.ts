@@ -32,9 +32,7 @@ export const isEmpty = (command: Command.Command): boolean =>
 
 /** Whether what is arranged depends on the command alone: names and paths may mean something else at the next start. */
 export const isLasting = ({ credentials, sandbox }: Command.Command): boolean =>
-  sandbox === undefined &&
-  (credentials === undefined ||
-    (credentials.user === undefined && credentials.group === undefined && credentials.groups === undefined))
+  sandbox === undefined && (credentials === undefined || !Accounts.isLookedUp(credentials))
 
 /** What is arranged for the process of a command without a problem. */
 export const setup = (command: Command.Command, start: () => Start): Result.Result<Setup, Credentials> => {
