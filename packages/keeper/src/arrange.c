@@ -101,7 +101,8 @@ static int set_affinity(const struct setup_reader *item) {
   long size = syscall(SYS_sched_getaffinity, 0, sizeof now, now);
   if (size < 0) return errno;
   for (size_t i = 0; i < sizeof now; i++) {
-    char wanted = i < item->head.size ? item->payload[i] : 0;
+    char wanted = 0;
+    if (i < item->head.size) wanted = item->payload[i];
     if (now[i] != wanted) return EINVAL;
   }
   return 0;
@@ -130,7 +131,7 @@ static int set_oom_score(int value, bool privileged) {
   else text[got] = 0;
   if (file >= 0) close(file);
   /* Lowering it takes a privilege, which the owner has given up if its user is another one than that of the helpers. */
-  if (error == 0 && !privileged && value < atoi(text)) error = EACCES;
+  if (error == 0 && !privileged && value < strtol(text, NULL, 10)) error = EACCES;
   if (error == 0) error = write_number(OWN_SCORE, value);
   prctl(PR_SET_DUMPABLE, 0);
   return error;
