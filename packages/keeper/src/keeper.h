@@ -47,6 +47,8 @@ struct process {
   bool waits;       /* its job has not been sent yet */
   uint8_t hurried;  /* how often its start was found to be late */
   int notify;       /* the socket of its messages, -1: none */
+  bool stores;      /* what comes there with FDSTORE=1 is kept */
+  uint16_t stored;  /* how many descriptors of it have been kept */
   struct stop_policy policy;  /* from the spawn */
   struct stop_policy current; /* of the stop that runs */
   int64_t deadline;  /* milliseconds of the monotonic clock, 0: none */
@@ -132,7 +134,7 @@ struct keeper {
   struct pending pending[PENDING_MAX];
   uint32_t pending_count, last_pending;
   struct memory objects;
-  uint32_t object_count, free_object;
+  uint32_t object_count, free_object, last_stored;
   struct map object_by_id;
   struct queue gifts; /* ends of objects that are a child's once it has started */
   int listener; /* -1: none */
@@ -248,6 +250,8 @@ void object_new_pipe(uint32_t id, uint32_t size);
 bool object_adopt(uint32_t id, int socket);
 /* A copy, -1 with errno in `error`. */
 int object_end(uint32_t id, uint32_t end, int *error);
+/* A descriptor that a child has handed over becomes an object; its number, 0 when it cannot. */
+uint32_t object_store(int descriptor);
 void object_drop(uint32_t id);
 void object_drop_end(uint32_t id, uint32_t end);
 void object_seal(uint32_t id);

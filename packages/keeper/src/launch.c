@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -105,6 +106,16 @@ static int execute_file(const char *path, const struct plan *plan) {
   return errno;
 }
 
+/* What was listening before the program says whose it is: sd_listen_fds(3). The pid is known here only. */
+static void tell_listen_pid(const struct plan *plan) {
+  static const char name[] = "LISTEN_PID=";
+  const size_t length = sizeof name - 1;
+  for (char **variable = plan->env; *variable != NULL; variable++) {
+    if (strncmp(*variable, name, length) != 0 || strlen(*variable) < length + LISTEN_PID_ROOM) continue;
+    snprintf(*variable + length, LISTEN_PID_ROOM + 1, "%d", (int)getpid());
+  }
+}
+
 static int execute(const struct plan *plan) {
   const char *program = plan->program;
   if (strchr(program, '/') != NULL) return execute_file(program, plan);
@@ -185,6 +196,7 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != reaper) _exit(127);
   }
+  if (job->flags & SPAWN_LISTEN_PID) tell_listen_pid(plan);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);

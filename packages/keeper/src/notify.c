@@ -227,17 +227,50 @@ static bool hold_barrier(const struct message *message) {
   return true;
 }
 
-static void tell(const struct process *process, const struct message *message) {
+static bool has_line(const struct message *message, const char *line) {
+  size_t length = strlen(line);
+  const char *at = message->text, *end = message->text + message->size;
+  while (at < end) {
+    const char *next = memchr(at, '\n', (size_t)(end - at));
+    const char *stop = next == NULL ? end : next;
+    if ((size_t)(stop - at) == length && memcmp(at, line, length) == 0) return true;
+    at = stop + 1;
+  }
+  return false;
+}
+
+/* Keeps what a member of the tree hands over, under numbers that follow one another. What is left is the caller's to close. */
+static void store(struct process *process, struct message *message, struct notify *notify) {
+  if (!process->stores || notify->sender != SENDER_MEMBER || !has_line(message, "FDSTORE=1")) return;
+  size_t kept = 0;
+  while (kept < message->fd_count && process->stored < STORED_MAX) {
+    uint32_t id = object_store(message->fds[kept]);
+    if (id == 0 || (kept > 0 && id != notify->first + kept)) {
+      if (id != 0) object_drop(id);
+      kept += id != 0;
+      break;
+    }
+    if (kept == 0) notify->first = id;
+    notify->stored++;
+    process->stored++;
+    kept++;
+  }
+  memmove(message->fds, message->fds + kept, (message->fd_count - kept) * sizeof *message->fds);
+  message->fd_count -= kept;
+}
+
+static void tell(struct process *process, struct message *message) {
   struct place sender = {message->sender, message->pidfd};
   /* An older kernel: whoever has the number now may not be whoever had it then. */
   if (sender.pidfd < 0 && sender.pid > 0) sender.pidfd = open_pidfd(sender.pid);
-  struct notify notify = {(uint32_t)message->sender, (uint8_t)judge(process, sender), message->cut, 0};
+  struct notify notify = {(uint32_t)message->sender, (uint8_t)judge(process, sender), message->cut, 0, 0};
+  store(process, message, &notify);
   if (sender.pidfd >= 0 && sender.pidfd != message->pidfd) close(sender.pidfd);
   reply_two(REPLY_NOTIFY, process->id, &notify, sizeof notify, message->text, message->size);
 }
 
 /* Whether there was a message. */
-static bool take_message(const struct process *process) {
+static bool take_message(struct process *process) {
   struct message message;
   if (!receive(process->notify, &message)) return false;
   bool barrier = is_barrier(&message), held = barrier && hold_barrier(&message);
@@ -254,7 +287,7 @@ void notify_ready(void) {
   struct epoll_event events[SOCKETS_AT_ONCE];
   int count = epoll_wait(keeper->notify_poll, events, SOCKETS_AT_ONCE, 0);
   for (int i = 0; i < count; i++) {
-    const struct process *process = process_find(events[i].data.u32);
+    struct process *process = process_find(events[i].data.u32);
     if (process == NULL || process->notify < 0) continue;
     for (int messages = 0; messages < MESSAGES_AT_ONCE && has_room(); messages++) {
       if (!take_message(process)) break;

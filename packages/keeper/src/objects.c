@@ -80,6 +80,15 @@ bool object_adopt(uint32_t id, int socket) {
   return true;
 }
 
+uint32_t object_store(int descriptor) {
+  uint32_t id = keeper->last_stored;
+  do id = id < STORED_FIRST || id == UINT32_MAX ? STORED_FIRST : id + 1;
+  while (object_find(id) != NULL);
+  if (!object_adopt(id, descriptor)) return 0;
+  keeper->last_stored = id;
+  return id;
+}
+
 static int open_anew(int descriptor, uint32_t end) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);

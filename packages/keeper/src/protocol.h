@@ -116,8 +116,12 @@ enum spawn_flag {
   SPAWN_SHELL_FALLBACK = 1,   /* a text file without #! is run by /bin/sh (POSIX execvp) */
   SPAWN_GROUP_ON_FAILURE = 2, /* an exit other than 0 sends the stop signal to what is left of the group, at once */
   SPAWN_CLEAR_ENVIRONMENT = 4, /* start from an empty environment, not from the last ENVIRONMENT */
-  SPAWN_NOTIFY = 8 /* NOTIFY_SOCKET names a socket of its own; WATCHDOG_USEC and WATCHDOG_PID of the owner are not inherited */
+  SPAWN_NOTIFY = 8, /* NOTIFY_SOCKET names a socket of its own; WATCHDOG_USEC and WATCHDOG_PID of the owner are not inherited */
+  SPAWN_LISTEN_PID = 16, /* the value of the variable LISTEN_PID, for which there is room of LISTEN_PID_ROOM, becomes its pid */
+  SPAWN_STORE = 32 /* with SPAWN_NOTIFY: what its processes send with FDSTORE=1 becomes objects, sd_pid_notify_with_fds(3) */
 };
+
+#define LISTEN_PID_ROOM 10 /* characters */
 
 #define UMASK_OF_OWNER (-1)
 
@@ -404,7 +408,8 @@ struct notify {
   uint32_t pid;   /* of the sender, as the kernel says; 0: it is not known here */
   uint8_t sender; /* enum notify_sender */
   uint8_t cut;    /* 1: the text was longer than NOTIFY_MAX, and is cut there */
-  uint16_t zero;
+  uint16_t stored; /* how many descriptors came with it and are kept, as objects of the numbers from `first` on */
+  uint32_t first;
 } __attribute__((packed));
 
 enum notify_sender {
@@ -414,6 +419,10 @@ enum notify_sender {
 };
 
 #define NOTIFY_MAX 4096 /* bytes of text */
+
+/* Objects that the keeper makes by itself are numbered from here, those that the owner asks for below. */
+#define STORED_FIRST 0x80000000u
+#define STORED_MAX 1024 /* of one process, in its life; what comes after them is closed */
 
 struct ended {
   uint64_t time;

@@ -463,6 +463,7 @@ void spawn(uint32_t id, const struct spawn_request *request) {
   }
   process->policy = request->head.stop;
   process->level = request->head.level;
+  process->stores = (request->head.flags & SPAWN_STORE) != 0;
   if (process->level > LEVEL_PID_NAMESPACE) {
     fail_spawn(process, STEP_REQUEST, ENOTSUP, -1);
     return;

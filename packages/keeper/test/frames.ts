@@ -42,7 +42,14 @@ export const Reply = {
 export const Reach = { leader: 0, group: 1, tree: 2 } as const
 export const Level = { tree: 0, group: 1, pidNamespace: 2, cgroup: 3 } as const
 export const Session = { new: 0, group: 1, owner: 2 } as const
-export const Flag = { shellFallback: 1, groupOnFailure: 2, clearEnvironment: 4, notify: 8 } as const
+export const Flag = {
+  shellFallback: 1,
+  groupOnFailure: 2,
+  clearEnvironment: 4,
+  notify: 8,
+  listenPid: 16,
+  store: 32
+} as const
 export const Kind = { null: 0, inherit: 1, pipeIn: 2, pipeOut: 3, file: 4, object: 5 } as const
 export const File = { read: 0, truncate: 1, append: 2 } as const
 export const Step = {
@@ -327,6 +334,7 @@ export type Answer = Told &
         readonly pid: number
         readonly sender: "member" | "stranger" | "gone"
         readonly cut: boolean
+        readonly stored: ReadonlyArray<number>
         readonly text: string
       }
   )
@@ -393,8 +401,17 @@ const payloadOf = (type: number, id: number, at: Buffer): Answer => {
     }
     case Reply.notify: {
       const sender = senders[at.readUInt8(4)]
-      if (sender === undefined || at.readUInt16LE(6) !== 0) throw new Error("a NOTIFY from nobody known")
-      return { type: "notify", id, pid: word(0), sender, cut: at.readUInt8(5) === 1, text: at.toString("latin1", 8) }
+      if (sender === undefined) throw new Error("a NOTIFY from nobody known")
+      const stored = Array.from({ length: at.readUInt16LE(6) }, (_, index) => word(2) + index)
+      return {
+        type: "notify",
+        id,
+        pid: word(0),
+        sender,
+        cut: at.readUInt8(5) === 1,
+        stored,
+        text: at.toString("latin1", 12)
+      }
     }
     default:
       throw new Error(`a reply of the unknown type ${type}`)

@@ -289,3 +289,86 @@ onTargets("listening sockets", native, (target) => {
     await expectNothingLeft(family)
   })
 })
+
+onTargets(
+  "socket activation",
+  () => true,
+  (target) => {
+    it("tells the pid that only the process has, whatever the size of its environment", async () => {
+      const family = await target.start()
+      for (const level of [F.Level.tree, F.Level.group]) {
+        for (const words of [[], Array.from({ length: 100 }, () => "x".repeat(1000))]) {
+          const spawn = {
+            fds: [noInput, output],
+            level,
+            flags: F.Flag.listenPid,
+            env: ["LISTEN_PID=0000000000", "A=1"]
+          }
+          const child = family.probe(["env", "exit", "0", ...words], spawn)
+          const started = await child.started()
+          const lines = (await family.read(started)).split("\n")
+          const known = lines.filter((line) => line.startsWith("LISTEN_PID="))
+          // Under emulation the process that was started is the emulator, whose pid is that of the program.
+          expect(known).toEqual([`LISTEN_PID=${started.pid}`])
+        }
+      }
+      // Without room for it, or without being asked, it stays as it is.
+      const short = { flags: F.Flag.listenPid, env: ["LISTEN_PID=000"] }
+      expect(await family.output(["env"], short)).toContain("LISTEN_PID=000\n")
+      expect(await family.output(["env"], { env: ["LISTEN_PID=0000000000"] })).toContain("LISTEN_PID=0000000000\n")
+      await expectNothingLeft(family)
+    })
+  }
+)
+
+onTargets("descriptors that a process hands over", native, (target) => {
+  const flags = F.Flag.notify | F.Flag.store
+
+  it("are held after its end, given to the next, and let go", async () => {
+    const family = await target.start()
+    await family.settled()
+    const before = descriptorsOf(family.keeper).length
+    const child = family.probe(["pass", "2", "FDSTORE=1\nFDNAME=name"], { flags })
+    await child.started()
+    const told = await child.notified()
+    expect(told).toMatchObject({ sender: "member", text: "FDSTORE=1\nFDNAME=name" })
+    expect(told.stored.length).toBe(2)
+    const [first = 0, second = 0] = told.stored
+    const seen = await family.output(["fds"], { fds: [noInput, use({ id: first }, 3), use({ id: second }, 4)] })
+    expect(seen).toMatch(/^3 pipe.*\n4 pipe/m)
+    // It waits until the last of them is closed.
+    for (const id of told.stored) family.send(F.Request.drop, id)
+    expect(await child.exited()).toMatchObject({ status: 0 })
+    await child.ended()
+    await family.settled()
+    expect(descriptorsOf(family.keeper).length).toBe(before)
+    await expectNothingLeft(family)
+  })
+
+  it.each([
+    ["it was not asked for", F.Flag.notify, "FDSTORE=1"],
+    ["the message does not say so", flags, "FDSTORE=10\nX=FDSTORE=1"]
+  ])("are closed where %s", async (_why, given, text) => {
+    const family = await target.start()
+    const child = family.probe(["pass", "3", text], { flags: given })
+    await child.started()
+    expect(await child.notified()).toMatchObject({ stored: [], text })
+    expect(await child.exited()).toMatchObject({ status: 0 })
+    await expectNothingLeft(family)
+  })
+
+  it("are so many of one process at most", async () => {
+    const family = await target.start()
+    const most = 1024
+    const each = 200
+    const words = Array.from({ length: 6 }, () => ["fork", "{", "pass", `${each}`, "FDSTORE=1", "}"]).flat()
+    const child = family.probe([...words, "wait"], { flags })
+    await child.started()
+    const stored: Array<number> = []
+    for (let message = 0; message < 6; message++) stored.push(...(await child.notified()).stored)
+    expect(new Set(stored).size).toBe(most)
+    for (const id of stored) family.send(F.Request.drop, id)
+    expect(await child.exited()).toMatchObject({ status: 0 })
+    await expectNothingLeft(family)
+  })
+})

@@ -17,10 +17,12 @@ import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
+import type * as Fd from "./Fd.ts"
 import * as construct from "./internal/command/construct.ts"
 import type { Capability, Credentials } from "./internal/command/credentials.ts"
 import type { EncodedLimit, Limit, Limits } from "./internal/command/limits.ts"
 import type {
+  Activation,
   Containment,
   Env,
   Options,
@@ -42,12 +44,14 @@ import type * as Signal from "./Signal.ts"
 import type * as Stdio from "./Stdio.ts"
 
 export {
+  activation,
   affinity,
   clearEnv,
   containment,
   credentials,
   cwd,
   env,
+  fdStore,
   fds,
   limits,
   notify,
@@ -65,6 +69,7 @@ export {
   umask
 } from "./internal/command/combinators.ts"
 export type {
+  Activation,
   Capability,
   Containment,
   Credentials,
@@ -117,6 +122,8 @@ export interface Command<
   readonly oomScoreAdjust: number | undefined
   readonly sandbox: Sandbox | undefined
   readonly seccomp: Uint8Array | undefined
+  readonly activation: Activation | undefined
+  readonly fdStore: Fd.Store | undefined
 }
 
 /**

@@ -24,6 +24,7 @@ import type { FdError } from "./FdError.ts"
 import * as here from "./internal/fd/here.ts"
 import * as make from "./internal/fd/make.ts"
 import type { Slot } from "./internal/fd/slot.ts"
+import * as storing from "./internal/fd/store.ts"
 import * as value from "./internal/fd/value.ts"
 import type { Nursery } from "./Nursery.ts"
 import type { KeeperLost } from "./ProcessError.ts"
@@ -351,6 +352,43 @@ export const listen = (options: ListenOptions): Held<Listening> =>
   Effect.map(make.listen(options), ({ place, slot }) =>
     Object.assign(new value.Value(slot, "listening", "duplex", false), { address: place.address(slot.held.port) })
   )
+
+/**
+ * Descriptors that processes have left for those that come after them. What it holds is not public.
+ *
+ * @category models
+ */
+export interface Store {
+  readonly [storing.StoreTypeId]: typeof storing.StoreTypeId
+}
+
+/**
+ * A store for what a process hands over by `FDSTORE=1` (sd_pid_notify_with_fds(3)), as systemd has one for each service: its connections,
+ * or a memory with its state. Give it to a command as `fdStore`; the next process with the same store gets what is in it, after the
+ * descriptors of `activation` and under the names that it was handed over by (`FDNAME`; `stored` where nothing is said).
+ *
+ * **Details**
+ *
+ * Only the process and its descendants can hand something over. `FDSTOREREMOVE=1` with an `FDNAME` lets go of all of that name. Beyond
+ * `max` (64 by default) what is handed over is closed. When the scope closes, all of it is.
+ *
+ * **Gotchas**
+ *
+ * What is handed over twice is there twice, and what has been hung up stays until it is removed.
+ *
+ * @category constructors
+ */
+export const store = (options?: {
+  readonly max?: number | undefined
+}): Effect.Effect<Store, never, Nursery | Scope.Scope> => make.store(options?.max ?? 64)
+
+/**
+ * The names of what is in a store, in the order in which it was handed over.
+ *
+ * @category inspection
+ */
+export const stored = (store: Store): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.sync(() => storing.insideOf(store).stored.map(({ name }) => name))
 
 /**
  * The same descriptor, to be given away: the process that is started with it has the only copy, so that whoever has the other end

@@ -215,7 +215,7 @@ static void spawns(void) {
   } while (0)
 
 static void broken_spawns(void) {
-  WITH(head.flags = 16);
+  WITH(head.flags = 64);
   WITH(head.level = 4);
   WITH(head.session = 3);
   WITH(head.zero = 1);

@@ -115,6 +115,10 @@ export interface SpawnRequest {
   readonly groupOnFailure: boolean
   /** It gets a socket for sd_notify(3), and its observer what comes there. Asked of those only whose guarantees say `notifications`. */
   readonly notify?: boolean
+  /** The value of the variable LISTEN_PID, of 10 characters or more, becomes the pid of the process. */
+  readonly listenPid?: boolean
+  /** What its processes hand over by sd_pid_notify_with_fds(3) is held; the observer gets it with the notification, and drops it. */
+  readonly store?: boolean
   readonly setup?: ReadonlyArray<SetupItem>
 }
 
@@ -140,6 +144,8 @@ export interface RawNotification {
   /** The text was longer than 4096 bytes; its end is missing. */
   readonly cut: boolean
   readonly text: string
+  /** Descriptors that came with it. */
+  readonly stored?: ReadonlyArray<Held>
 }
 
 /** The step of a spawn that failed, as `SpawnError.step` names it. */

@@ -134,13 +134,13 @@ const conversation: ReadonlyArray<readonly [bytes: Buffer, call: ReadonlyArray<u
     ["listening", 7, secret, "\u0001name"]
   ],
   [
-    frame(F.Reply.notify, 8, Buffer.concat([u32(4_000_000, 0), Buffer.from("STATUS=grüße\nREADY=1")])),
-    ["notify", 8, { pid: 4_000_000, sender: "member", cut: false, text: "STATUS=grüße\nREADY=1" }]
+    frame(F.Reply.notify, 8, Buffer.concat([u32(4_000_000, 0, 0), Buffer.from("STATUS=grüße\nREADY=1")])),
+    ["notify", 8, { pid: 4_000_000, sender: "member", cut: false, text: "STATUS=grüße\nREADY=1" }, []]
   ],
-  [frame(F.Reply.notify, 8, u32(9, 1)), ["notify", 8, { pid: 9, sender: "stranger", cut: false, text: "" }]],
+  [frame(F.Reply.notify, 8, u32(9, 1, 0)), ["notify", 8, { pid: 9, sender: "stranger", cut: false, text: "" }, []]],
   [
-    frame(F.Reply.notify, 8, Buffer.concat([u32(9, 0x102), Buffer.from("STATUS=cut o")])),
-    ["notify", 8, { pid: 9, sender: "gone", cut: true, text: "STATUS=cut o" }]
+    frame(F.Reply.notify, 8, Buffer.concat([u32(9, 0x20102, 0x8000_0005), Buffer.from("STATUS=cut o")])),
+    ["notify", 8, { pid: 9, sender: "gone", cut: true, text: "STATUS=cut o" }, [0x8000_0005, 0x8000_0006]]
   ]
 ]
 
@@ -195,13 +195,13 @@ describe("Decoder", () => {
 
   it("reads a text of the longest size", () => {
     const { calls, decoder } = recording()
-    decoder.push(frame(F.Reply.notify, 1, Buffer.concat([u32(1, 0), Buffer.alloc(F.NOTIFY_MAX, "x")])))
-    expect(calls).toEqual([["notify", 1, { pid: 1, sender: "member", cut: false, text: "x".repeat(F.NOTIFY_MAX) }]])
+    decoder.push(frame(F.Reply.notify, 1, Buffer.concat([u32(1, 0, 0), Buffer.alloc(F.NOTIFY_MAX, "x")])))
+    expect(calls).toEqual([["notify", 1, { pid: 1, sender: "member", cut: false, text: "x".repeat(F.NOTIFY_MAX) }, []]])
   })
 
   const garbage: ReadonlyArray<readonly [string, Buffer]> = [
     ["a length over FRAME_MAX", frame(F.Reply.done, 1, Buffer.alloc(0)).fill(0xff, 0, 4)],
-    ["a type that does not exist, before its payload has come", frame(F.Reply.notify + 1, 1, u32(1)).subarray(0, 12)],
+    ["a type that does not exist, before its payload has come", frame(F.Reply.object + 1, 1, u32(1)).subarray(0, 12)],
     ["a request in place of a reply", frame(F.Request.cancel, 1, Buffer.alloc(0))],
     ["text", Buffer.from("bash: no such file or directory\n")],
     ["a STARTED that counts more descriptors than it has", frame(F.Reply.started, 1, struct(F.Started, { count: 1 }))],
@@ -215,9 +215,12 @@ describe("Decoder", () => {
     ["an UNKILLABLE with half a pid", frame(F.Reply.unkillable, 1, Buffer.alloc(6))],
     ["a REFUSED without a number", frame(F.Reply.refused, 1, Buffer.alloc(2))],
     ["a LISTENING without a name", frame(F.Reply.listening, 1, secret)],
-    ["a NOTIFY that is cut off", frame(F.Reply.notify, 1, u32(1))],
-    ["a NOTIFY of an unknown sender", frame(F.Reply.notify, 1, u32(1, 3))],
-    ["a NOTIFY that is too long", frame(F.Reply.notify, 1, Buffer.concat([u32(1, 0), Buffer.alloc(F.NOTIFY_MAX + 1)]))],
+    ["a NOTIFY that is cut off", frame(F.Reply.notify, 1, u32(1, 0))],
+    ["a NOTIFY of an unknown sender", frame(F.Reply.notify, 1, u32(1, 3, 0))],
+    [
+      "a NOTIFY that is too long",
+      frame(F.Reply.notify, 1, Buffer.concat([u32(1, 0, 0), Buffer.alloc(F.NOTIFY_MAX + 1)]))
+    ],
     ["a READY that is cut off", frame(F.Reply.ready, 1, u32(F.VERSION))]
   ]
 

@@ -131,7 +131,9 @@ describe("frames.ts says what protocol.h says", () => {
     ["ID_KEEP", F.ID_KEEP],
     ["LANDLOCK_SHIFT", F.LANDLOCK_SHIFT],
     ["FILTER_INSTRUCTION", F.FILTER_INSTRUCTION],
-    ["FILTER_MAX", F.FILTER_MAX]
+    ["FILTER_MAX", F.FILTER_MAX],
+    ["STORED_FIRST", F.STORED_FIRST],
+    ["LISTEN_PID_ROOM", F.LISTEN_PID_ROOM]
   ])("%s", (name, value) => {
     expect(number(new RegExp(`#define ${name} (\\w+)`).exec(header)?.[1] ?? "")).toBe(value)
   })

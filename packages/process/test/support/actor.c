@@ -26,6 +26,7 @@
  *   storm COUNT     for ever: children that live shortly, that many at once
  *   bomb SECONDS    children that do the same, as fast as they can, until that time has passed
  *   notify TEXT     to the socket of sd_notify(3) that it was given
+ *   hand NAME       over a pipe with its name in it, for those that come after it (FDSTORE=1)
  *   barrier         waits until all that it has sent there has been taken
  *   exit CODE
  *   exec PROGRAM .. with the words that follow, to the end of the block
@@ -188,6 +189,17 @@ static void notify(const char *text, int descriptor) {
   close(from);
 }
 
+static void hand_over(const char *name) {
+  int ends[2];
+  char text[300];
+  check(pipe2(ends, O_CLOEXEC), "hand");
+  check((int)write(ends[1], name, strlen(name)), "hand");
+  snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s", name);
+  notify(text, ends[0]);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 static void pass_barrier(void) {
   int ends[2];
   check(pipe(ends), "barrier");
@@ -254,6 +266,7 @@ static void perform(char **word) {
     else if (is(name, "steal")) steal();
     else if (is(name, "bomb")) bomb(atol(*++word));
     else if (is(name, "notify")) notify(*++word, -1);
+    else if (is(name, "hand")) hand_over(*++word);
     else if (is(name, "barrier")) pass_barrier();
     else if (is(name, "exit")) _exit(atoi(*++word));
     else if (is(name, "exec")) execute(word + 1);

@@ -5,10 +5,11 @@
  */
 import { dual } from "effect/Function"
 import type { Command } from "../../Command.ts"
+import type * as Fd from "../../Fd.ts"
 import type * as Stdio from "../../Stdio.ts"
 import type { Credentials } from "./credentials.ts"
 import type { Limits } from "./limits.ts"
-import type { Containment, Env, Session, StopOptions } from "./options.ts"
+import type { Activation, Containment, Env, Session, StopOptions } from "./options.ts"
 import type { Priority } from "./priority.ts"
 import type { Sandbox } from "./sandbox.ts"
 import { make } from "./value.ts"
@@ -314,4 +315,33 @@ export const sandbox: Setter<Sandbox> = dual(
 export const seccomp: Setter<Uint8Array> = dual(
   2,
   <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, seccomp: Uint8Array) => make({ ...self, seccomp })
+)
+
+/**
+ * Sets the descriptors that a program which knows socket activation takes over (sd_listen_fds(3)), by their names.
+ *
+ * **Example** (A server whose restart refuses nobody)
+ *
+ * ```ts
+ * import { Command, Fd, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const http = yield* Fd.listen({ tcp: { host: "0.0.0.0", port: 8080 } })
+ *   const server = Command.make("my-server").pipe(Command.activation({ http }))
+ *   yield* Process.spawn(server)
+ * })
+ * ```
+ */
+export const activation: Setter<Activation> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, activation: Activation) => make({ ...self, activation })
+)
+
+/**
+ * Sets where the process may leave descriptors for those that come after it. See `Fd.store`.
+ */
+export const fdStore: Setter<Fd.Store> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, fdStore: Fd.Store) => make({ ...self, fdStore })
 )

@@ -38,7 +38,9 @@ const withOptions = (program: string, args: ReadonlyArray<Word>, options: Option
     affinity: options.affinity,
     oomScoreAdjust: options.oomScoreAdjust,
     sandbox: options.sandbox,
-    seccomp: options.seccomp
+    seccomp: options.seccomp,
+    activation: options.activation,
+    fdStore: options.fdStore
   }) as Unchecked
 
 const fromTemplate = (options: Options, strings: TemplateStringsArray, values: Values): Unchecked => {

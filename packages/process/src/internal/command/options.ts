@@ -5,6 +5,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
+import type * as Fd from "../../Fd.ts"
 import type * as Signal from "../../Signal.ts"
 import type * as Stdio from "../../Stdio.ts"
 import type { Credentials } from "./credentials.ts"
@@ -70,6 +71,11 @@ export interface StopPolicy {
  * A level that is not available is a `SpawnError`, never replaced by a weaker one.
  */
 export type Containment = "tree" | "group" | "pid-namespace" | "cgroup"
+
+/**
+ * Descriptors by their names for the program, of at most 255 ASCII characters without control characters and colons.
+ */
+export type Activation = { readonly [name: string]: Fd.Fd }
 
 /**
  * Where the process belongs (`credentials(7)`):
@@ -149,4 +155,14 @@ export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Outpu
    * It is installed last, and the exec of the program is the first system call that it sees. It implies `noNewPrivileges`.
    */
   readonly seccomp?: Uint8Array | undefined
+  /**
+   * Sockets that listen already, or other descriptors, for a program that knows socket activation (sd_listen_fds(3)): they are its
+   * descriptors from 3 on, in this order, and `LISTEN_FDS`, `LISTEN_FDNAMES` and `LISTEN_PID` say so. See `Fd.listen`.
+   */
+  readonly activation?: Activation | undefined
+  /**
+   * Where the process may leave descriptors for those that come after it (`FDSTORE=1` of sd_notify(3)). What is there when it starts
+   * comes after those of `activation`, by the names that it was given. See `Fd.store`.
+   */
+  readonly fdStore?: Fd.Store | undefined
 }

@@ -16,6 +16,7 @@ import type * as Types from "effect/Types"
 import type { Command, Encoded, Env, Limits, Plain, StopOptions } from "../../Command.ts"
 import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
+import { Store } from "../fd/store.ts"
 import { isValue } from "../fd/value.ts"
 import { capabilities } from "./credentials.ts"
 import { encodeLimits } from "./limits.ts"
@@ -122,7 +123,15 @@ const issueAt = (path: Path, problem: string): SchemaIssue.Issue =>
   new SchemaIssue.Pointer(path, new SchemaIssue.InvalidValue({ message: `${formatPath(path)} ${problem}` }))
 
 const liveKind = (value: unknown): string | undefined =>
-  Stream.isStream(value) ? "a Stream" : Sink.isSink(value) ? "a Sink" : isValue(value) ? "an Fd" : undefined
+  Stream.isStream(value)
+    ? "a Stream"
+    : Sink.isSink(value)
+      ? "a Sink"
+      : isValue(value)
+        ? "an Fd"
+        : value instanceof Store
+          ? "a store"
+          : undefined
 
 /** The first option that holds something that lives in this program. */
 const findLive = (self: Command): SchemaIssue.Issue | undefined => {
@@ -130,7 +139,9 @@ const findLive = (self: Command): SchemaIssue.Issue | undefined => {
     [["stdin"], self.stdin],
     [["stdout"], self.stdout],
     [["stderr"], self.stderr],
-    ...Object.entries(self.fds ?? {}).map(([descriptor, value]) => [["fds", descriptor], value] as const)
+    ...Object.entries(self.fds ?? {}).map(([descriptor, value]) => [["fds", descriptor], value] as const),
+    ...Object.entries(self.activation ?? {}).map(([name, value]) => [["activation", name], value] as const),
+    [["fdStore"], self.fdStore]
   ]
   for (const [path, value] of options) {
     const kind = liveKind(value)

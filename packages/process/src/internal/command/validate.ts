@@ -15,6 +15,7 @@ import type { Command } from "../../Command.ts"
 import { InvalidArgument } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
+import { isName, Store } from "../fd/store.ts"
 import { isValue as isFd } from "../fd/value.ts"
 import { credentialsProblem } from "./credentials.ts"
 import { durationProblem } from "./duration.ts"
@@ -183,6 +184,30 @@ const restProblem = (self: Command): Problem | undefined => {
   return undefined
 }
 
+/** Set by the start, as `activation` and `fdStore` need them. */
+const activationVariables = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID"]
+
+const activationProblem = (self: Command): Problem | undefined => {
+  const { activation, fdStore } = self
+  if (activation === undefined && fdStore === undefined) return undefined
+  if (fdStore !== undefined && !(fdStore instanceof Store)) return [["fdStore"], "is no store of Fd.store"]
+  if (typeof activation === "object" ? activation === null : activation !== undefined) {
+    return [["activation"], "is not an object"]
+  }
+  const named = Object.entries(activation ?? {})
+  for (const [name, value] of named) {
+    if (!isName(name)) {
+      return [["activation", name], "is not a name of 1 to 255 ASCII characters without control characters and colons"]
+    }
+    if (!isFd(value)) return [["activation", name], "is no Fd"]
+  }
+  const count = named.length + (fdStore?.stored.length ?? 0)
+  const taken = Object.keys(self.fds).find((key) => Number(key) < 3 + count)
+  if (taken !== undefined) return [["fds", taken], "is one of those that activation and fdStore take, from 3 on"]
+  const variable = activationVariables.find((name) => self.env[name] !== undefined)
+  return variable === undefined ? undefined : [["env", variable], "is set by activation and fdStore"]
+}
+
 const levels = new Set<unknown>(["tree", "group", "pid-namespace", "cgroup"])
 const sessions = new Set<unknown>(["new", "group", "owner"])
 
@@ -215,6 +240,7 @@ export const findProblem = (self: Command): Problem | undefined =>
   envProblem(self.env) ??
   stdioProblem(self) ??
   stopProblem(self.stop) ??
+  activationProblem(self) ??
   restProblem(self) ??
   setupProblem(self)
 

@@ -7,6 +7,7 @@ import { NodeInspectSymbol } from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type {
+  Activation,
   Command,
   Containment,
   Credentials,
@@ -17,6 +18,7 @@ import type {
   Session,
   StopOptions
 } from "../../Command.ts"
+import type * as Fd from "../../Fd.ts"
 import * as CommandLine from "../commandLine.ts"
 
 export const TypeId = "~@nursery/process/Command"
@@ -51,7 +53,9 @@ export const defaults = {
   affinity: undefined,
   oomScoreAdjust: undefined,
   sandbox: undefined,
-  seccomp: undefined
+  seccomp: undefined,
+  activation: undefined,
+  fdStore: undefined
 } as const
 
 // A class with all fields set in one order: commands of all kinds share one hidden class.
@@ -79,6 +83,8 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
   readonly oomScoreAdjust: number | undefined
   readonly sandbox: Sandbox | undefined
   readonly seccomp: Uint8Array | undefined
+  readonly activation: Activation | undefined
+  readonly fdStore: Fd.Store | undefined
 
   constructor(fields: Fields<In, Out, Err, Fds>) {
     this.program = fields.program
@@ -104,6 +110,8 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
     this.oomScoreAdjust = fields.oomScoreAdjust
     this.sandbox = fields.sandbox
     this.seccomp = fields.seccomp
+    this.activation = fields.activation
+    this.fdStore = fields.fdStore
   }
 
   get [TypeId](): typeof TypeId {

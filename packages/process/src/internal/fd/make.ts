@@ -19,6 +19,7 @@ import { showPath } from "../text.ts"
 import { type Place, placeOf } from "./address.ts"
 import { explain } from "./explain.ts"
 import { type Direction, type Kind, Slot } from "./slot.ts"
+import { Store } from "./store.ts"
 import { type Database, numberOf } from "./users.ts"
 
 export type Making<A> = Effect.Effect<A, FdError | KeeperLost, Nursery | Scope.Scope>
@@ -217,3 +218,9 @@ export const listen = (options: ListenOptions): Making<{ readonly slot: Slot; re
     const slot = yield* single(request, `listen on ${showPath(name)}`, name, "listening", "duplex")
     return { slot, place: place.success }
   })
+
+export const store = (max: number): Effect.Effect<Store, never, Nursery | Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.map(backendOf, (backend) => new Store(backend, max)),
+    (made) => Effect.sync(() => made.close())
+  )

@@ -182,7 +182,7 @@ export class Connection {
       lost: (id, reaper) => handler.lost(id, reaper),
       unkillable: (id, pids) => handler.unkillable(id, pids),
       listening: (id, secret, name) => handler.listening(id, secret, name),
-      notify: (id, notification) => handler.notify(id, notification),
+      notify: (id, notification, stored) => handler.notify(id, notification, stored),
       object: (id, errno, step, tells) => handler.object(id, errno, step, tells)
     }
   }

@@ -36,8 +36,8 @@ export interface ReplyHandler {
   unkillable(id: number, pids: ReadonlyArray<number>): void
   refused(id: number, errno: number, text: string): void
   listening(id: number, secret: Buffer, name: string): void
-  /** One of its processes, or somebody else, has sent it. */
-  notify(id: number, notification: RawNotification): void
+  /** One of its processes, or somebody else, has sent it, with descriptors that are objects of these numbers now. */
+  notify(id: number, notification: RawNotification, stored: ReadonlyArray<number>): void
   /** An object was made or changed; `tells` is what its kind adds, good until the call returns. */
   object(id: number, errno: number, step: number, tells: Buffer): void
   /** What came is not of this protocol. */
@@ -67,6 +67,7 @@ const senderNames = new Map<number, RawNotification["sender"]>([
 ])
 
 const noneLent: ReadonlyArray<LentFd> = []
+const noneStored: ReadonlyArray<number> = []
 
 /** Exact up to 2^53, which no counter of a process reaches. */
 const readU64 = (bytes: Buffer, at: number): number =>
@@ -269,12 +270,19 @@ export class Decoder {
     if (size < F.Notify.size || size > F.Notify.size + F.NOTIFY_MAX) return false
     const sender = senderNames.get(bytes[at + F.Notify.at.sender] ?? -1)
     if (sender === undefined) return false
-    this.#handler.notify(id, {
+    const first = bytes.readUInt32LE(at + F.Notify.at.first)
+    const count = bytes.readUInt16LE(at + F.Notify.at.stored)
+    const notification = {
       pid: bytes.readUInt32LE(at + F.Notify.at.pid),
       sender,
       cut: bytes[at + F.Notify.at.cut] !== 0,
       text: bytes.toString("utf8", at + F.Notify.size, at + size)
-    })
+    }
+    this.#handler.notify(
+      id,
+      notification,
+      count === 0 ? noneStored : Array.from({ length: count }, (_, n) => first + n)
+    )
     return true
   }
 

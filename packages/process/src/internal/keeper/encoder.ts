@@ -101,7 +101,9 @@ export class Encoder {
       (request.shellFallback ? F.SpawnFlag.shellFallback : 0) |
         (request.groupOnFailure ? F.SpawnFlag.groupOnFailure : 0) |
         (request.clearEnv ? F.SpawnFlag.clearEnvironment : 0) |
-        (request.notify === true ? F.SpawnFlag.notify : 0),
+        (request.notify === true ? F.SpawnFlag.notify : 0) |
+        (request.listenPid === true ? F.SpawnFlag.listenPid : 0) |
+        (request.store === true ? F.SpawnFlag.store : 0),
       true
     )
     view.setUint8(at + F.Spawn.at.level, F.Level[request.level])

@@ -25,6 +25,7 @@ import { Connection, type ConnectionHandler } from "./connection.ts"
 import type { LentFd, ReadyReply } from "./decoder.ts"
 import type { Encoder, Tuning } from "./encoder.ts"
 import * as Failures from "./failures.ts"
+import * as F from "./frames.ts"
 import { type Holder, KeptObject, Objects } from "./objects.ts"
 import { KeeperDescriptors } from "./pipes.ts"
 import { awaitGone } from "./proof.ts"
@@ -309,8 +310,10 @@ export class Family implements ConnectionHandler, Holder {
     this.#tickets.get(id)?.lost(Failures.reaperLost(reaper))
   }
 
-  notify(id: number, notification: RawNotification): void {
-    this.#tickets.get(id)?.notify(notification)
+  notify(id: number, notification: RawNotification, numbers: ReadonlyArray<number>): void {
+    const stored = numbers.map((number) => this.objects.stored(number))
+    const told = this.#tickets.get(id)?.notify(stored.length === 0 ? notification : { ...notification, stored })
+    if (told !== true) for (const held of stored) held.drop()
   }
 
   unkillable(id: number, pids: ReadonlyArray<number>): void {
@@ -344,7 +347,7 @@ export class Family implements ConnectionHandler, Holder {
   }
 
   nextId(): number {
-    do this.#lastId = this.#lastId === 0xffffffff ? 1 : this.#lastId + 1
+    do this.#lastId = this.#lastId === F.STORED_FIRST - 1 ? 1 : this.#lastId + 1
     while (this.#tickets.has(this.#lastId) || this.#signals.has(this.#lastId) || this.objects.has(this.#lastId))
     return this.#lastId
   }

@@ -54,7 +54,14 @@ export const LANDLOCK_SHIFT = 24
 export const Reach = { leader: 0, group: 1, tree: 2 } as const
 export const Level = { tree: 0, group: 1, "pid-namespace": 2, cgroup: 3 } as const
 export const Session = { new: 0, group: 1, owner: 2 } as const
-export const SpawnFlag = { shellFallback: 1, groupOnFailure: 2, clearEnvironment: 4, notify: 8 } as const
+export const SpawnFlag = {
+  shellFallback: 1,
+  groupOnFailure: 2,
+  clearEnvironment: 4,
+  notify: 8,
+  listenPid: 16,
+  store: 32
+} as const
 export const FdKind = { null: 0, inherit: 1, pipeIn: 2, pipeOut: 3, file: 4, object: 5 } as const
 export const FdFile = { read: 0, truncate: 1, append: 2 } as const
 export const SpawnStep = {
@@ -254,10 +261,16 @@ export const Exited = layout({
   involuntarySwitches: "u64"
 })
 
-export const Notify = layout({ pid: "u32", sender: "u8", cut: "u8", zero: "u16" })
+export const Notify = layout({ pid: "u32", sender: "u8", cut: "u8", stored: "u16", first: "u32" })
 
 /** Bytes of the text of a NOTIFY. */
 export const NOTIFY_MAX = 4096
+
+/** Objects that the keeper makes by itself are numbered from here. */
+export const STORED_FIRST = 0x80000000
+
+/** Characters of the variable LISTEN_PID that the pid is written over. */
+export const LISTEN_PID_ROOM = 10
 
 export const Ended = layout({ time: "u64", collected: "u32" })
 

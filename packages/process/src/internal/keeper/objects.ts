@@ -121,6 +121,11 @@ export class Objects {
     this.#holder.written()
   }
 
+  /** Made by the keeper itself. */
+  stored(id: number): KeptObject {
+    return new KeptObject(this, id, [-1, -1], 0)
+  }
+
   drop(id: number, end: HeldEnd | undefined): void {
     if (!this.#holder.isAlive) return
     this.#holder.encoder.drop(id, end)

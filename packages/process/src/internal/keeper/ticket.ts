@@ -233,11 +233,12 @@ export class KeptProcess implements Ticket {
     if (ended) this.#observer.ended()
   }
 
-  /** What was told before a start that is being undone is for nobody. */
-  notify(notification: RawNotification): void {
-    if (this.#state === "running" || this.#state === "exited" || this.#state === "lost") {
-      this.#observer.notified?.(notification)
-    }
+  /** Whether somebody was told: what comes before a start that is being undone is for nobody. */
+  notify(notification: RawNotification): boolean {
+    if (this.#state !== "running" && this.#state !== "exited" && this.#state !== "lost") return false
+    if (this.#observer.notified === undefined) return false
+    this.#observer.notified(notification)
+    return true
   }
 
   ended(): void {

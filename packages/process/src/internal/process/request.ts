@@ -19,6 +19,7 @@ import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
 import type { FdRequest, SpawnRequest, StopPolicy } from "../backend.ts"
 import type { Direction, Kind } from "../fd/slot.ts"
+import { insideOf, type Stored } from "../fd/store.ts"
 import { isValue as isFd, type Value } from "../fd/value.ts"
 import type { Start } from "./rules.ts"
 import * as Setup from "./setup.ts"
@@ -103,6 +104,7 @@ const refresh = (known: Plan): Plan => {
  */
 const isLasting = (command: Command.Command): boolean =>
   Setup.isLasting(command) &&
+  !isActivated(command) &&
   !command.args.some(Redacted.isRedacted) &&
   !Object.values(command.env).some(Redacted.isRedacted) &&
   ![command.stdin, command.stdout, command.stderr, ...Object.values(command.fds)].some(isPassing)
@@ -126,6 +128,10 @@ const make = (command: Command.Command, capture: Capture, { items, login }: Setu
   add(1, capture === "none" ? command.stdout : "pipe")
   add(2, capture === "both" ? "pipe" : command.stderr)
   for (const [key, option] of Object.entries(command.fds)) add(Number(key), option)
+  const activated = activatedBy(command)
+  activated.forEach(({ fd }, index) => {
+    add(firstActivated + index, fd)
+  })
   const [program, argv] = argvOf(command)
   return {
     command,
@@ -143,7 +149,8 @@ const make = (command: Command.Command, capture: Capture, { items, login }: Setu
         ...login.filter(([name]) => !(name in command.env)),
         ...Object.entries(command.env).map(
           ([name, value]) => [name, value === undefined ? undefined : reveal(value)] as const
-        )
+        ),
+        ...(isActivated(command) ? activationEnv(activated) : [])
       ],
       level: command.containment,
       session: command.session,
@@ -152,7 +159,9 @@ const make = (command: Command.Command, capture: Capture, { items, login }: Setu
       fds,
       shellFallback: false,
       groupOnFailure: false,
-      notify: command.notify,
+      notify: command.notify || command.fdStore !== undefined,
+      listenPid: activated.length > 0,
+      store: command.fdStore !== undefined,
       setup: items
     }
   }
@@ -162,6 +171,29 @@ const startOf = (command: Command.Command): Start => {
   const [program] = argvOf(command)
   const cwd = cwdOf(command)
   return { program, searchPath: pathOf(command), directory: cwd === "" ? absolute(".") : cwd, absolute }
+}
+
+/** SD_LISTEN_FDS_START. */
+const firstActivated = 3
+
+const isActivated = (command: Command.Command): boolean =>
+  command.activation !== undefined || command.fdStore !== undefined
+
+/** What the program takes over: what it was given, then what those before it have left. */
+const activatedBy = ({ activation, fdStore }: Command.Command): ReadonlyArray<Stored> => [
+  ...Object.entries(activation ?? {}).flatMap(([name, fd]) => (isFd(fd) ? [{ name, fd }] : [])),
+  ...(fdStore === undefined ? [] : insideOf(fdStore).stored)
+]
+
+/** sd_listen_fds(3). This program may have been activated itself: nothing of that is inherited. */
+const activationEnv = (activated: ReadonlyArray<Stored>): SpawnRequest["env"] => {
+  const some = activated.length > 0
+  return [
+    ["LISTEN_FDS", some ? `${activated.length}` : undefined],
+    ["LISTEN_FDNAMES", some ? activated.map(({ name }) => name).join(":") : undefined],
+    // Room for the pid, which is known only when the process is there.
+    ["LISTEN_PID", some ? "0".repeat(10) : undefined]
+  ]
 }
 
 const reveal = (word: Command.Word): string => (Redacted.isRedacted(word) ? Redacted.value(word) : word)

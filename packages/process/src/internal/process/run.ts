@@ -24,6 +24,7 @@ import type {
   StopPolicy,
   Ticket
 } from "../backend.ts"
+import { insideOf } from "../fd/store.ts"
 import type { LiveProcess, NurseryInternal } from "../registry.ts"
 import { Source } from "../streams/source.ts"
 import { Tail } from "../streams/tail.ts"
@@ -82,7 +83,7 @@ export class Run implements Observer {
     this.#nursery = nursery
     this.#scope = scope
     this.tail = plan.ends.some((end) => end.target === 2) ? new Tail() : undefined
-    this.inbox = plan.request.notify === true ? new Inbox() : undefined
+    this.inbox = plan.command.notify ? new Inbox() : undefined
   }
 
   get line(): string {
@@ -239,6 +240,8 @@ export class Run implements Observer {
   }
 
   notified(notification: RawNotification): void {
+    const { fdStore } = this.plan.command
+    if (fdStore !== undefined) insideOf(fdStore).told(notification)
     this.inbox?.add(notification)
   }
 

@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import type { Command } from "../../Command.ts"
 import { Nursery } from "../../Nursery.ts"
 import * as Reason from "../../ProcessError.ts"
+import { insideOf } from "../fd/store.ts"
 import type { SandboxGuarantee } from "../guarantees.ts"
 import type { NurseryInternal } from "../registry.ts"
 import * as Diagnose from "./diagnose.ts"
@@ -78,7 +79,16 @@ const notifyProblem = (internal: NurseryInternal, { request }: Plan): Reason.Uns
 }
 
 /** A descriptor that is not there any more. That its keeper is gone is found out when the spawn is sent. */
-const heldProblem = (internal: NurseryInternal, { held }: Plan): Reason.Descriptor | undefined => {
+const heldProblem = (
+  internal: NurseryInternal,
+  { command, held }: Plan
+): Reason.Descriptor | Reason.InvalidArgument | undefined => {
+  if (command.fdStore !== undefined && insideOf(command.fdStore).isClosed) {
+    return new Reason.InvalidArgument({
+      option: "fdStore",
+      problem: "is closed with its scope: make it in a longer one"
+    })
+  }
   for (const { fd, target } of held) {
     const problem = fd.slot.refusal(internal.backend)
     if (problem !== undefined) return new Reason.Descriptor({ descriptor: target, errno: "EBADF", problem })
