@@ -34,7 +34,7 @@ const pure: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 const setupFiles = [join(packages, "process/test/support/cleanUp.ts")]
 
-const filesOf = (name: string): ReadonlyArray<string> => (pure[name] ?? []).map((file) => `test/${file}.test.ts`)
+const filesOf = (name: string): Array<string> => (pure[name] ?? []).map((file) => `test/${file}.test.ts`)
 
 export default defineConfig({
   test: {

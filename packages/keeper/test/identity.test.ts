@@ -199,7 +199,7 @@ onTargets(
       const unknown = [F.number(F.Setup.nice, 1), F.setup(F.Setup.scheduler, F.u32(77, 0))]
       expect(await refusal(family, unknown)).toEqual({ step: F.Step.limits, errno: EINVAL, target: 1 })
       if (target.root) return expectNothingLeft(family)
-      expect((await refusal(family, [F.number(F.Setup.nice, -5)])).errno).toBe(EACCES)
+      expect((await refusal(family, [F.number(F.Setup.nice, -20)])).errno).toBe(EACCES)
       expect((await refusal(family, [F.number(F.Setup.oomScore, -5)])).errno).toBe(EACCES)
       expect((await refusal(family, [F.setup(F.Setup.scheduler, F.u32(1, 5))])).errno).toBe(EPERM)
       return expectNothingLeft(family)
@@ -354,7 +354,7 @@ onTargets(
         step: F.Step.limits,
         errno: EPERM
       })
-      expect(await refusal(family, [F.number(F.Setup.nice, -5)])).toMatchObject({ errno: EACCES })
+      expect(await refusal(family, [F.number(F.Setup.nice, -20)])).toMatchObject({ errno: EACCES })
       expect(await refusal(family, [F.number(F.Setup.oomScore, -5)])).toMatchObject({ errno: EACCES })
       expect(await refusal(family, [F.credentials(0, 0, [0])])).toMatchObject({
         step: F.Step.credentials,
