@@ -263,11 +263,14 @@ layer(Nursery.layer, { excludeTestServices: true })("random combinations", (it) 
   const one = <A>(value: () => A): A | undefined => (random.below(2) === 0 ? undefined : value())
   const isCapable = [Seen.CAP_SETGID, Seen.CAP_SETUID, Seen.CAP_SETPCAP].every(Seen.isCapable)
 
+  const [, hardCore] = Seen.limit("self", "core file size")
+  const mostCore = hardCore === "unlimited" ? Number.POSITIVE_INFINITY : Number(hardCore)
+
   it.effect("are what the kernel shows, and leave out what is not said", () =>
     Effect.gen(function* () {
       for (let round = 0; round < (Random.isCampaign ? 500 : 25); round++) {
         const nofile = one(() => 16 + random.below(400))
-        const core = one(() => random.below(1 << 20))
+        const core = one(() => random.below(Math.min(mostCore, 1 << 20) + 1))
         const nice = one(() => random.below(20))
         const oom = one(() => Seen.oomScoreAdjust("self") + random.below(1001 - Seen.oomScoreAdjust("self")))
         const user = isCapable ? one(() => 20_000 + random.below(10_000)) : undefined
