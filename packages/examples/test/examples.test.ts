@@ -19,6 +19,8 @@ const outputs: Readonly<Record<string, RegExp>> = {
   "restartBySchedule.ts":
     /^flaky gave up after 4 attempts: "sh -c 'exit 7'" exited with code 7\nlife 1: Failed\nlife 2: Failed\nlife 3: Failed\nlife 4: Failed\n$/,
   "serverInTest.ts": /^the server says hello\n$/,
+  "socketActivation.ts": /^first life: served\nsecond life: served\n$/,
+  "socketPair.ts": /^hello world\nand the server: Exited\n$/,
   "streamLines.ts": /^request 7 took 9 ms\nrequest 17 took 9 ms\nrequest 27 took 9 ms\n$/,
   "timeLimit.ts": /^encoding\nclosing the file\ntook too long, and is gone\n$/,
   "treeControl.ts":
