@@ -12,6 +12,7 @@ import { crowd } from "./benchmarks/crowd.ts"
 import { pipeline, read } from "./benchmarks/flow.ts"
 import { footprint } from "./benchmarks/footprint.ts"
 import { idle } from "./benchmarks/idle.ts"
+import { namespaces } from "./benchmarks/namespaces.ts"
 import { restart } from "./benchmarks/restart.ts"
 import { setup } from "./benchmarks/setup.ts"
 import { soak } from "./benchmarks/soak.ts"
@@ -40,7 +41,8 @@ const benchmarks: Readonly<Record<string, (context: Context) => Promise<Readonly
   P12: idle,
   P13: startUp,
   P14: soak,
-  P15: setup
+  P15: setup,
+  P16: namespaces
 }
 
 const { positionals, values } = parseArgs({

@@ -9,6 +9,7 @@
 
 /* When an item is carried out: each needs rights that a later step takes away, or takes rights away that an earlier one needs. */
 enum arrange_phase {
+  PHASE_NAMESPACES,   /* first, for what comes after is to be seen, and may be done, as it is in there */
   PHASE_HELPER,       /* with the rights of the helpers, whatever the owner gave up: what needs the reaper's own files */
   PHASE_PRIVILEGED,   /* as the owner, before the identity is taken */
   PHASE_IDENTITY,     /* the identity itself */
@@ -25,5 +26,7 @@ bool arrange(const struct plan *plan, const struct launch_context *context, enum
 /* Whether the child gets a limit of descriptors of its own. */
 bool sets_descriptor_limit(const struct plan *plan);
 
-#endif
+/* Whether the program is to be in another pid namespace than its reaper: then it takes a fork more. */
+bool enters_pid_namespace(const struct plan *plan);
 
+#endif

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -120,7 +121,14 @@ static void fill_standard_streams(void) {
   }
 }
 
-int main(void) {
+/* What keeps namespaces in being: a process in them that does nothing. It dies with its reaper. */
+static _Noreturn void hold_namespaces(void) {
+  set_name("nursery-hold");
+  for (;;) pause();
+}
+
+int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "hold") == 0) hold_namespaces();
   fill_standard_streams();
   if (!is_socket(OWNER_SOCKET)) {
     fprintf(stderr, "nursery-keeper is started by @nursery/process, which talks to it through descriptor %d\n", OWNER_SOCKET);

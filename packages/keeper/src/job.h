@@ -42,6 +42,7 @@ struct job {
   uint8_t stop_signal;
   uint8_t in_memory; /* 1: the message holds only this struct, the whole is in the memory file */
   uint8_t changes_identity;
+  uint8_t in_init; /* it is for the init of a pid namespace */
   int32_t umask;
   uint32_t uid, gid;      /* with changes_identity: the owner dropped privileges */
   uint32_t groups;        /* that many uint32_t follow the items, at the next multiple of 4 */

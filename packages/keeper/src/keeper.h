@@ -215,8 +215,8 @@ void fail_spawn(struct process *process, enum spawn_step step, int error, int ta
 /* pool.c */
 bool pool_grow(void);
 bool pool_group_reaper(void);
-/* The init of a pid namespace for one process, whose job is in the socket already. */
-bool pool_init(uint32_t process, int jobs);
+/* The init of a pid namespace for one process, whose job is in the socket already. `wanted`: NULL for the usual namespaces. */
+bool pool_init(uint32_t process, int jobs, const struct setup_namespaces *wanted);
 void pool_read_events(void);
 void pool_reap(void);
 void pool_retire(void);

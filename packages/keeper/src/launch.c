@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -150,14 +152,30 @@ static pid_t pid_for_owner(int proc) {
   return (pid_t)strtol(text, NULL, 10);
 }
 
-static void run_child(const struct plan *plan, const struct launch_context *context, pid_t reaper,
-                      volatile struct launch_failure *failure) {
+/* One launch, as the processes see it that share the memory of the reaper. */
+struct launching {
+  const struct plan *plan;
+  const struct launch_context *context;
+  pid_t reaper;
+  int reaper_pidfd; /* of one in another pid namespace than the child, for which getppid() is 0; else -1 */
+  volatile struct launch_failure failure;
+  volatile bool inside; /* the program's process has been forked, and the one that did it has seen it execute or fail */
+};
+
+/* Not to outlive its reaper; a change of credentials clears it. */
+static void die_with_reaper(const struct launching *launching) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  struct pollfd reaper = {launching->reaper_pidfd, POLLIN, 0};
+  bool gone = launching->reaper_pidfd < 0 ? getppid() != launching->reaper : poll(&reaper, 1, 0) > 0;
+  if (gone) _exit(127);
+}
+
+static void run_program(struct launching *launching) {
+  const struct plan *plan = launching->plan;
+  const struct launch_context *context = launching->context;
+  volatile struct launch_failure *failure = &launching->failure;
   const struct job *job = plan->job;
   int target = -1;
-  /* Whatever it is about to hang on: its keeper can find it, and it does not outlive its reaper. */
-  atomic_store(context->child, pid_for_owner(context->proc));
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != reaper) _exit(127);
   failure->step = STEP_SESSION;
   if ((failure->error = join_session(job, context)) != 0) return;
   /*
@@ -178,6 +196,8 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
       !arrange(plan, context, PHASE_CAPABILITIES, failure)) {
     return;
   }
+  /* The change of credentials has cleared it; before a descriptor of the child takes the place of that of the reaper. */
+  if (job->changes_identity || job->setup_size > 0) die_with_reaper(launching);
   failure->step = STEP_DESCRIPTOR;
   umask((mode_t)job->umask);
   failure->error = connect_descriptors(plan, context, &target);
@@ -191,11 +211,6 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
     return;
   }
   if (!arrange(plan, context, PHASE_SANDBOX, failure) || !arrange(plan, context, PHASE_LAST, failure)) return;
-  if (job->changes_identity || job->setup_size > 0) {
-    /* The change has cleared it; then look whether the parent died before it was set again. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != reaper) _exit(127);
-  }
   if (job->flags & SPAWN_LISTEN_PID) tell_listen_pid(plan);
   sigset_t none;
   sigemptyset(&none);
@@ -205,18 +220,66 @@ static void run_child(const struct plan *plan, const struct launch_context *cont
   failure->error = execute(plan);
 }
 
+/* On a stack of its own, for its parent's goes on when it has executed its program. */
+static char inside_stack[32 << 10] __attribute__((aligned(16)));
+
+static int run_inside(void *argument) {
+  struct launching *launching = argument;
+  die_with_reaper(launching);
+  run_program(launching);
+  return 127;
+}
+
+/*
+ * Who enters a pid namespace stays outside: its next child is inside. CLONE_PARENT makes that a child of the reaper too. The place where
+ * the pid is told gets that of the child as soon as there is one.
+ */
+static void run_in_pid_namespace(struct launching *launching) {
+  pid_t *place = (pid_t *)(void *)(uintptr_t)launching->context->child;
+  char *top = inside_stack + sizeof inside_stack;
+  launching->failure.step = STEP_FORK;
+  const int flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD;
+  if (clone(run_inside, top, flags, launching, place) < 0) launching->failure.error = errno;
+  launching->inside = true;
+}
+
+static void run_child(struct launching *launching) {
+  const struct plan *plan = launching->plan;
+  /* Whatever it is about to hang on: its keeper can find it, and it does not outlive its reaper. */
+  atomic_store(launching->context->child, pid_for_owner(launching->context->proc));
+  die_with_reaper(launching);
+  bool deeper = enters_pid_namespace(plan);
+  /* While the reaper is known to be there, and by its number outside. */
+  int reaper = deeper ? open_pidfd(launching->reaper) : -1;
+  launching->failure.step = STEP_NAMESPACE;
+  if (!arrange(plan, launching->context, PHASE_NAMESPACES, &launching->failure)) return;
+  if (!deeper) {
+    run_program(launching);
+    return;
+  }
+  if (getppid() != launching->reaper) _exit(127);
+  launching->reaper_pidfd = reaper;
+  run_in_pid_namespace(launching);
+}
+
+/* Who has entered the namespace for the program leaves; should it have been killed before, the program's process goes with it. */
+static pid_t follow_inside(const struct launching *launching, pid_t entered, pid_t inside) {
+  if (inside == 0 || inside == entered) return entered;
+  if (!launching->inside) kill(inside, SIGKILL);
+  while (waitpid(entered, NULL, __WALL) < 0 && errno == EINTR) continue;
+  return inside;
+}
+
 pid_t launch(const struct plan *plan, const struct launch_context *context, pid_t *known, struct launch_failure *failure) {
-  volatile struct launch_failure seen = {STEP_FORK, 0, -1};
-  pid_t reaper = getpid();
+  struct launching launching = {plan, context, getpid(), -1, {STEP_FORK, 0, -1}, false};
   atomic_store(context->child, 0);
   pid_t child = vfork();
   if (child == 0) {
-    run_child(plan, context, reaper, &seen);
+    run_child(&launching);
     _exit(127);
   }
   int fork_error = errno;
-  /* An emulator may run vfork as fork: then the child has told nothing yet. */
-  *known = context->proc < 0 ? child : atomic_load(context->child);
+  pid_t told = atomic_load(context->child);
   /* The memory is the reaper's own again, and nobody looks into it; a child that was killed may have left that undone. */
   if (plan->job->setup_size > 0) prctl(PR_SET_DUMPABLE, 0);
   /* Before it is collected: as long as the pid is there, it is the child's. */
@@ -225,9 +288,12 @@ pid_t launch(const struct plan *plan, const struct launch_context *context, pid_
     *failure = (struct launch_failure){STEP_FORK, fork_error, -1};
     return -1;
   }
+  /* An emulator may run vfork as fork: then the child may have told nothing yet. */
+  if (context->proc < 0) told = child = follow_inside(&launching, child, told);
+  *known = told;
   /* Success, or killed before its exec: then it ends as any child does. */
-  if (seen.error == 0) return child;
-  *failure = (struct launch_failure){seen.step, seen.error, seen.target};
+  if (launching.failure.error == 0) return child;
+  *failure = (struct launch_failure){launching.failure.step, launching.failure.error, launching.failure.target};
   while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR) continue;
   return -1;
 }

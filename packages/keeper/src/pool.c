@@ -104,22 +104,22 @@ static int run_reaper(void *argument) {
 }
 
 /* With a user namespace where the others may not be made without one. */
-static pid_t fork_init(struct reaper *start) {
+static pid_t fork_init(struct reaper *start, const struct setup_namespaces *wanted) {
   const int namespaces = CLONE_NEWPID | CLONE_NEWNS;
-  if (!keeper->unprivileged) {
+  if (!keeper->unprivileged && (wanted == NULL || !(wanted->flags & NAMESPACE_USER))) {
     pid_t pid = fork_on(reaper_memory.stack, sizeof reaper_memory.stack, namespaces, run_reaper, start);
     if (pid >= 0 || errno != EPERM) return pid;
   }
   start->maps_ids = true;
-  start->uid = (uint32_t)geteuid();
-  start->gid = (uint32_t)getegid();
+  uint32_t uid = (uint32_t)geteuid(), gid = (uint32_t)getegid();
+  start->ids = (struct own_ids){uid, gid, wanted == NULL ? uid : wanted->uid, wanted == NULL ? gid : wanted->gid};
   pid_t pid = fork_on(reaper_memory.stack, sizeof reaper_memory.stack, namespaces | CLONE_NEWUSER, run_reaper, start);
-  if (pid >= 0) keeper->unprivileged = true;
+  if (pid >= 0 && wanted == NULL) keeper->unprivileged = true;
   return pid;
 }
 
-/* `jobs`: where it gets them from. `process`: whom it is for, 0: for whoever needs it. */
-static int32_t fork_reaper(enum reaper_kind kind, int jobs, uint32_t process) {
+/* `jobs`: where it gets them from. `process`: whom it is for, 0: for whoever needs it. `wanted`: of an init, NULL: the usual ones. */
+static int32_t fork_reaper(enum reaper_kind kind, int jobs, uint32_t process, const struct setup_namespaces *wanted) {
   int32_t slot = take_slot();
   if (slot < 0) {
     errno = ENOMEM;
@@ -143,7 +143,7 @@ static int32_t fork_reaper(enum reaper_kind kind, int jobs, uint32_t process) {
       .context = {"", keeper->owner_group, keeper->descriptors, keeper->null, -1, NULL},
   };
   snprintf(reaper->context.owner_directory, sizeof reaper->context.owner_directory, "/proc/%d/cwd", keeper->owner);
-  pid_t pid = kind == REAPER_INIT ? fork_init(reaper) : fork_on(reaper_memory.stack, sizeof reaper_memory.stack, 0, run_reaper, reaper);
+  pid_t pid = kind == REAPER_INIT ? fork_init(reaper, wanted) : fork_on(reaper_memory.stack, sizeof reaper_memory.stack, 0, run_reaper, reaper);
   if (pid < 0) {
     int error = errno;
     give_back_slot((uint32_t)slot);
@@ -165,16 +165,18 @@ static int32_t fork_reaper(enum reaper_kind kind, int jobs, uint32_t process) {
 }
 
 bool pool_grow(void) {
-  if (fork_reaper(REAPER_TREE, keeper->jobs[1], 0) < 0) return false;
+  if (fork_reaper(REAPER_TREE, keeper->jobs[1], 0, NULL) < 0) return false;
   keeper->idle++;
   return true;
 }
 
-bool pool_init(uint32_t process, int jobs) { return fork_reaper(REAPER_INIT, jobs, process) >= 0; }
+bool pool_init(uint32_t process, int jobs, const struct setup_namespaces *wanted) {
+  return fork_reaper(REAPER_INIT, jobs, process, wanted) >= 0;
+}
 
 bool pool_group_reaper(void) {
   keeper->group_used = true;
-  keeper->group_slot = fork_reaper(REAPER_GROUP, keeper->group_jobs[1], 0);
+  keeper->group_slot = fork_reaper(REAPER_GROUP, keeper->group_jobs[1], 0, NULL);
   return keeper->group_slot >= 0;
 }
 

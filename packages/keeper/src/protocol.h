@@ -166,8 +166,52 @@ enum setup_kind {
   SETUP_SANDBOX = 24, /* struct setup_sandbox; one at most, and before what is allowed in it */
   SETUP_SANDBOX_PATH = 25, /* struct setup_sandbox_path, then an absolute path and its NUL */
   SETUP_SANDBOX_PORT = 26, /* struct setup_sandbox_port */
-  SETUP_FILTER = 27 /* struct sock_filter each: a program of seccomp(2), which is the last to be installed */
+  SETUP_FILTER = 27, /* struct sock_filter each: a program of seccomp(2), which is the last to be installed */
+  SETUP_NAMESPACES = 32, /* struct setup_namespaces; the items of these kinds are carried out in their order */
+  SETUP_MOUNT = 33,      /* struct setup_mount, then source and target, each with its NUL */
+  SETUP_HOSTNAME = 34,   /* the name, without NUL */
+  SETUP_LOOPBACK = 35,   /* nothing: the loopback device goes up */
+  SETUP_ENTER = 36,      /* struct setup_enter */
+  SETUP_ENTER_PATH = 37  /* struct setup_enter_path, then the path of a namespace and its NUL */
 };
+
+enum namespace_flag {
+  NAMESPACE_USER = 1, /* without privilege made for the others, asked for or not */
+  NAMESPACE_PID = 2,  /* at LEVEL_PID_NAMESPACE only, whose init has those of user and mounts too */
+  NAMESPACE_MOUNT = 4,
+  NAMESPACE_NETWORK = 8,
+  NAMESPACE_IPC = 16,
+  NAMESPACE_UTS = 32,
+  NAMESPACE_CGROUP = 64
+};
+
+/* Made for the child. In a user namespace the owner's own user and group are all that there is. */
+struct setup_namespaces {
+  uint32_t flags; /* enum namespace_flag */
+  uint32_t uid;   /* what the owner's own are called inside */
+  uint32_t gid;
+} __attribute__((packed));
+
+enum mount_kind {
+  MOUNT_TMPFS = 0,    /* at the target, no source; 01777 */
+  MOUNT_BIND = 1,     /* the source at the target */
+  MOUNT_BIND_READ_ONLY = 2,
+  MOUNT_READ_ONLY = 3 /* the target, with all that is mounted below it; no source */
+};
+
+struct setup_mount {
+  uint32_t kind; /* enum mount_kind */
+} __attribute__((packed));
+
+/* Those of the leader of a running process. Of a pid namespace: as a child of the reaper that does not belong to it. */
+struct setup_enter {
+  uint32_t process; /* on its way to the reaper: which of the descriptors is it */
+  uint32_t flags;   /* enum namespace_flag */
+} __attribute__((packed));
+
+struct setup_enter_path {
+  uint32_t flag; /* enum namespace_flag, one of them */
+} __attribute__((packed));
 
 #define LIMIT_INFINITY 0xffffffffffffffffu
 #define LIMIT_KEEP 0xfffffffffffffffeu /* as it is; a soft one at most the hard one */

@@ -13,6 +13,7 @@
 
 #include "job.h"
 #include "launch.h"
+#include "namespaces.h"
 
 /* Lies above the stack of its reaper, in the same page. */
 struct reaper {
@@ -25,7 +26,7 @@ struct reaper {
   bool orphaned; /* the keeper is dead */
   int keeper;    /* of an init: pidfd of the keeper, -1: none */
   bool maps_ids; /* of an init: it is in a new user namespace, */
-  uint32_t uid, gid; /* whose only ids are these */
+  struct own_ids ids; /* whose only ids are these */
   bool own_proc; /* /proc shows the processes of its own pid namespace */
   struct launch_context context;
 };

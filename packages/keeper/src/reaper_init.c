@@ -3,16 +3,14 @@
  * kernel's: when the init ends, by whatever hand, every process of its namespace is killed before its end is told.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "namespaces.h"
 #include "reaper.h"
 #include "system.h"
 
@@ -24,29 +22,6 @@ static bool is_orphan(const struct reaper *reaper) {
   struct pollfd look[2] = {{reaper->events, 0, 0}, {reaper->keeper, POLLIN, 0}};
   return poll(look, 2, 0) > 0;
 }
-
-static bool write_file(const char *path, const char *text) {
-  int file = open(path, O_WRONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  bool written = write(file, text, strlen(text)) == (ssize_t)strlen(text);
-  int error = errno;
-  close(file);
-  errno = error;
-  return written;
-}
-
-/* A process without privilege may map its own ids, and that only where it cannot get rid of groups that deny it something. */
-static bool map_ids(const struct reaper *reaper) {
-  char text[64];
-  if (!write_file("/proc/self/setgroups", "deny")) return false;
-  snprintf(text, sizeof text, "%u %u 1", reaper->uid, reaper->uid);
-  if (!write_file("/proc/self/uid_map", text)) return false;
-  snprintf(text, sizeof text, "%u %u 1", reaper->gid, reaper->gid);
-  return write_file("/proc/self/gid_map", text);
-}
-
-/* What is mounted inside stays inside; what the machine unmounts is unmounted inside too. */
-static bool separate_mounts(void) { return mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) == 0; }
 
 /*
  * A /proc that shows the pids of the namespace. A container that hides parts of its own may forbid it to a user namespace: then
@@ -63,16 +38,11 @@ void reaper_begin_as_init(struct reaper *reaper, struct launch_failure *failure)
   reaper->parent = 0;
   reaper->context.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   *failure = (struct launch_failure){STEP_CONTAINMENT, 0, CONTAINMENT_IDS};
-  if (reaper->maps_ids && !map_ids(reaper)) {
-    failure->error = errno;
-    return;
-  }
+  /* Before it is undumpable, or the maps were not its own to write. */
+  if (reaper->maps_ids && (failure->error = map_ids(&reaper->ids)) != 0) return;
   failure->target = CONTAINMENT_MOUNTS;
-  if (!separate_mounts()) {
-    failure->error = errno;
-    return;
-  }
+  if ((failure->error = separate_mounts()) != 0) return;
   reaper->own_proc = mount_proc();
-  /* Its children cannot bend it with ptrace, not even those that are root in their user namespace. Before this its ids could not be mapped. */
+  /* Its children cannot bend it with ptrace, not even those that are root in their user namespace. */
   prctl(PR_SET_DUMPABLE, 0);
 }

@@ -77,6 +77,54 @@ static const char *check_filter(const struct setup_reader *item) {
   return size > 0 && size % FILTER_INSTRUCTION == 0 && size / FILTER_INSTRUCTION <= FILTER_MAX ? NULL : "a filter has the wrong size";
 }
 
+#define ALL_NAMESPACES (NAMESPACE_CGROUP * 2u - 1)
+
+static const char *check_namespaces(const struct setup_reader *item) {
+  struct setup_namespaces namespaces;
+  if (item->head.size != sizeof namespaces) return "namespaces have the wrong size";
+  memcpy(&namespaces, item->payload, sizeof namespaces);
+  return namespaces.flags <= ALL_NAMESPACES ? NULL : "unknown kind of namespace";
+}
+
+/* So many strings, one after the other, and nothing behind them. */
+static bool are_strings(const char *at, size_t size, int count) {
+  for (; count > 0; count--) {
+    const char *end = memchr(at, 0, size);
+    if (end == NULL) return false;
+    size -= (size_t)(end + 1 - at);
+    at = end + 1;
+  }
+  return size == 0;
+}
+
+static const char *check_mount(const struct setup_reader *item) {
+  struct setup_mount mount;
+  if (item->head.size < sizeof mount) return "a mount is cut off";
+  memcpy(&mount, item->payload, sizeof mount);
+  if (mount.kind > MOUNT_READ_ONLY) return "unknown kind of mount";
+  const char *source = item->payload + sizeof mount;
+  if (!are_strings(source, item->head.size - sizeof mount, 2)) return "the paths of a mount are malformed";
+  const char *target = source + strlen(source) + 1;
+  bool has_source = mount.kind == MOUNT_BIND || mount.kind == MOUNT_BIND_READ_ONLY;
+  return target[0] == '/' && (has_source ? source[0] == '/' : source[0] == 0) ? NULL : "a path of a mount is not absolute";
+}
+
+static const char *check_enter(const struct setup_reader *item) {
+  struct setup_enter enter;
+  if (item->head.size != sizeof enter) return "namespaces to enter have the wrong size";
+  memcpy(&enter, item->payload, sizeof enter);
+  return enter.flags != 0 && enter.flags <= ALL_NAMESPACES ? NULL : "unknown kind of namespace";
+}
+
+static const char *check_enter_path(const struct setup_reader *item) {
+  struct setup_enter_path enter;
+  if (item->head.size < sizeof enter) return "the path of a namespace is cut off";
+  memcpy(&enter, item->payload, sizeof enter);
+  if (enter.flag == 0 || enter.flag > NAMESPACE_CGROUP || (enter.flag & (enter.flag - 1)) != 0) return "unknown kind of namespace";
+  const char *path = item->payload + sizeof enter;
+  return are_strings(path, item->head.size - sizeof enter, 1) && path[0] == '/' ? NULL : "the path of a namespace is not absolute";
+}
+
 static const char *check_item(const struct setup_reader *item) {
   switch (item->head.kind) {
     case SETUP_LIMIT: return check_limit(item);
@@ -92,6 +140,12 @@ static const char *check_item(const struct setup_reader *item) {
     case SETUP_SANDBOX_PATH: return check_path(item);
     case SETUP_SANDBOX_PORT: return check_port(item);
     case SETUP_FILTER: return check_filter(item);
+    case SETUP_NAMESPACES: return check_namespaces(item);
+    case SETUP_MOUNT: return check_mount(item);
+    case SETUP_HOSTNAME: return item->head.size <= 64 ? NULL : "the name of a host is too long";
+    case SETUP_LOOPBACK: return item->head.size == 0 ? NULL : "a loopback device has something to it";
+    case SETUP_ENTER: return check_enter(item);
+    case SETUP_ENTER_PATH: return check_enter_path(item);
     default: return "unknown kind of setup";
   }
 }

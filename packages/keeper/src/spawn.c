@@ -16,7 +16,9 @@
 #include "keeper.h"
 #include "ledger.h"
 #include "notify.h"
+#include "setup.h"
 #include "system.h"
+#include "walk.h"
 
 /* Forks in one turn of the loop: a burst of a thousand spawns must not keep the answers to the first ones waiting. */
 #define FORKS_AT_ONCE 8
@@ -192,6 +194,7 @@ static bool build_job(uint32_t id, const struct spawn_request *request, const st
       .filec = head->filec,
       .fd_count = head->fd_count,
       .setup_size = head->setup_size,
+      .in_init = head->level == LEVEL_PID_NAMESPACE,
   };
   queue_consume(&keeper->job_bytes, queue_length(&keeper->job_bytes));
   if (!queue_append(&keeper->job_bytes, &job, sizeof job)) return false;
@@ -271,6 +274,20 @@ static bool is_full(int error) {
   return error == EAGAIN || (error == ETOOMANYREFS && !(jobs_taken(false) && jobs_taken(true)));
 }
 
+/* What an init is to make, NULL when nothing is said. A job that is not in the message is none of those that say it. */
+static const struct setup_namespaces *namespaces_of(const char *bytes, struct setup_namespaces *found) {
+  const struct job *job = (const struct job *)(const void *)bytes;
+  if (job->in_memory) return NULL;
+  size_t before = sizeof *job + job->fd_count * sizeof(struct job_fd) + job->string_size;
+  struct setup_reader item = setup_begin(bytes + before, job->setup_size);
+  while (setup_next(&item)) {
+    if (item.head.kind != SETUP_NAMESPACES) continue;
+    memcpy(found, item.payload, sizeof *found);
+    return found;
+  }
+  return NULL;
+}
+
 /* Each init is forked for its job, and finds it in a socket of its own. */
 static enum handing hand_to_init(const char *bytes, size_t size, const int *fds, uint32_t fd_count, int *error) {
   if (keeper->forks_left == 0) return LATER;
@@ -283,7 +300,8 @@ static enum handing hand_to_init(const char *bytes, size_t size, const int *fds,
   enum handing handing = is_full(*error) ? LATER : *error != 0 ? REFUSED : HANDED;
   if (handing == HANDED) {
     keeper->forks_left--;
-    if (!pool_init(((const struct job *)(const void *)bytes)->process, jobs[1])) {
+    struct setup_namespaces wanted;
+    if (!pool_init(((const struct job *)(const void *)bytes)->process, jobs[1], namespaces_of(bytes, &wanted))) {
       *error = errno;
       handing = REFUSED;
     }
@@ -407,6 +425,49 @@ static int set_up_all(uint32_t id, const struct spawn_request *request, struct f
   return 0;
 }
 
+/* A process of ours that is not collected: with its reaper as its parent the number is its own. */
+static int pin_leader(uint32_t id) {
+  const struct process *process = process_find(id);
+  pid_t reaper = process == NULL ? 0 : slot_pid(process->slot);
+  if (reaper == 0 || process->exited) {
+    errno = ESRCH;
+    return -1;
+  }
+  int pidfd = open_pidfd(process->pid);
+  if (pidfd < 0 || parent_of(process->pid) == reaper) return pidfd;
+  close(pidfd);
+  errno = ESRCH;
+  return -1;
+}
+
+/* The processes whose namespaces the child enters: their pidfds go to the reaper. False with errno. */
+static bool pass_processes(const struct spawn_request *request, struct fd_set_up *set_up) {
+  struct setup_reader item = setup_begin(request->setup, request->head.setup_size);
+  while (setup_next(&item)) {
+    if (item.head.kind != SETUP_ENTER) continue;
+    struct setup_enter enter;
+    memcpy(&enter, item.payload, sizeof enter);
+    set_up->target = item.index;
+    int pidfd = set_up->count < JOB_FDS ? pin_leader(enter.process) : (errno = EMFILE, -1);
+    if (pidfd < 0) return false;
+    set_up->pass[set_up->count++] = pidfd;
+  }
+  set_up->target = -1;
+  return true;
+}
+
+/* In the job that has been built, each of them by the place of its pidfd; they are the last that are passed. */
+static void number_processes(uint32_t first) {
+  const struct job *job = job_of();
+  char *items = queue_front(&keeper->job_bytes) + sizeof *job + job->fd_count * sizeof(struct job_fd) + job->string_size;
+  struct setup_reader item = setup_begin(items, job->setup_size);
+  while (setup_next(&item)) {
+    if (item.head.kind != SETUP_ENTER) continue;
+    memcpy(items + (item.payload - items), &first, sizeof first);
+    first++;
+  }
+}
+
 static bool keep_lent(struct process *process, const struct fd_set_up *set_up) {
   size_t size = set_up->lent_count * sizeof *set_up->lent;
   struct lent_fd *into = process->few;
@@ -474,10 +535,16 @@ void spawn(uint32_t id, const struct spawn_request *request) {
   }
   struct fd_set_up set_up = {.target = -1};
   struct job_fd fds[JOB_FDS];
+  enum spawn_step step = STEP_DESCRIPTOR;
   int error = set_up_all(id, request, &set_up, fds);
   if (!keep_lent(process, &set_up)) {
     for (uint32_t i = 0; i < set_up.lent_count; i++) close(set_up.lent[i].descriptor);
     if (error == 0) error = ENOMEM;
+  }
+  uint32_t first_process = set_up.count;
+  if (error == 0 && !pass_processes(request, &set_up)) {
+    error = errno;
+    step = STEP_NAMESPACE;
   }
   char variable[NOTIFY_VARIABLE_SIZE];
   bool notifies = (request->head.flags & SPAWN_NOTIFY) != 0;
@@ -485,9 +552,10 @@ void spawn(uint32_t id, const struct spawn_request *request) {
   if (error == 0 && !build_job(id, request, fds, notifies ? variable : NULL)) error = ENOMEM;
   if (error != 0) {
     close_all(set_up.pass, set_up.count);
-    fail_spawn(process, STEP_DESCRIPTOR, error, set_up.target);
+    fail_spawn(process, step, error, set_up.target);
     return;
   }
+  number_processes(first_process);
   process->start_by = now_milliseconds() + keeper->options.spawn_deadline;
   set_deadline(process, process->start_by);
   hand_over_or_wait(process, &set_up, taker_of(process));

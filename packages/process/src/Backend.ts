@@ -15,6 +15,8 @@ export type {
   FdRequest,
   Joined,
   Level,
+  NamespaceItem,
+  NamespaceKind,
   Observer,
   OpenedFd,
   RawNotification,

@@ -39,6 +39,7 @@ import * as translate from "./internal/command/translate.ts"
 import * as validation from "./internal/command/validate.ts"
 import * as value from "./internal/command/value.ts"
 import type { StandardCommand, TemplateExpression } from "./internal/commandLine.ts"
+import type { Namespace } from "./Namespace.ts"
 import type { InvalidArgument, Unsupported } from "./ProcessError.ts"
 import type * as Signal from "./Signal.ts"
 import type * as Stdio from "./Stdio.ts"
@@ -54,6 +55,7 @@ export {
   fdStore,
   fds,
   limits,
+  namespaces,
   notify,
   oomScoreAdjust,
   priority,
@@ -114,6 +116,7 @@ export interface Command<
   readonly containment: Containment
   readonly umask: number | undefined
   readonly session: Session
+  readonly namespaces: Namespace | undefined
   readonly notify: boolean
   readonly limits: Limits
   readonly credentials: Credentials | undefined

@@ -175,12 +175,19 @@ export class Limits extends Schema.TaggedError<Limits>()("Limits", {
  * A namespace (`namespaces(7)`) could not be made or entered.
  */
 export class NamespaceSetup extends Schema.TaggedError<NamespaceSetup>()("NamespaceSetup", {
+  /** Which, several of them separated by commas: `user`, `pid`, `mount`, `network`, `ipc`, `uts`, `cgroup`. */
   namespace: Schema.optionalKey(Schema.String),
-  errno: Schema.String
+  /** What could not be done: making or entering them, or what was to be arranged in them. */
+  step: Schema.optionalKey(Schema.Literals(["make", "mount", "hostname", "loopback", "enter"])),
+  errno: Schema.String,
+  /** Why not, and what to do. */
+  problem: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    const which = this.namespace === undefined ? "the namespaces" : `the ${this.namespace} namespace`
-    return `cannot set up ${which} of the process: ${Errno.describe(this.errno)}`
+    const name = this.namespace ?? ""
+    const which = name === "" ? "namespaces" : `the ${name} namespace${name.includes(",") ? "s" : ""}`
+    const what = { make: "make", mount: "set up", hostname: "set up", loopback: "set up", enter: "enter" }
+    return `cannot ${what[this.step ?? "mount"]} ${which}: ${this.problem ?? Errno.describe(this.errno)}`
   }
 }
 

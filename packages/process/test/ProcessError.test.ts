@@ -67,11 +67,17 @@ describe("the message of a SpawnError", () => {
     [new ProcessError.Limits({ errno: "EPERM" }), "cannot set the limits of the process: operation not permitted"],
     [
       new ProcessError.NamespaceSetup({ namespace: "pid", errno: "EPERM" }),
-      "cannot set up the pid namespace of the process: operation not permitted"
+      "cannot set up the pid namespace: operation not permitted"
     ],
+    [new ProcessError.NamespaceSetup({ errno: "EPERM" }), "cannot set up namespaces: operation not permitted"],
     [
-      new ProcessError.NamespaceSetup({ errno: "EPERM" }),
-      "cannot set up the namespaces of the process: operation not permitted"
+      new ProcessError.NamespaceSetup({
+        namespace: "user, network",
+        step: "make",
+        errno: "ENOSPC",
+        problem: "switched off"
+      }),
+      "cannot make the user, network namespaces: switched off"
     ],
     [
       new ProcessError.Containment({ level: "cgroup", problem: "no subtree is delegated" }),

@@ -305,6 +305,34 @@ static void setups(void) {
   CHECK(decode_spawn(head, good_fds, good_text, sizeof good_text) != NULL);
 }
 
+static void namespace_items(void) {
+  const struct setup_namespaces all = {.flags = 127}, unknown = {.flags = 128};
+  CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all, &all, sizeof all)) == NULL);
+  CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all, &unknown, sizeof unknown)) != NULL);
+  CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all - 1, &all, sizeof all - 1)) != NULL);
+  static const char tmpfs[] = "\0\0\0\0\0/tmp", bound[] = "\1\0\0\0/usr\0/mnt", relative[] = "\0\0\0\0\0tmp",
+                    kind[] = "\4\0\0\0\0/tmp", sourced[] = "\0\0\0\0/usr\0/tmp";
+  CHECK(decode_setup(item(SETUP_MOUNT, sizeof tmpfs, tmpfs, sizeof tmpfs)) == NULL);
+  CHECK(decode_setup(item(SETUP_MOUNT, sizeof bound, bound, sizeof bound)) == NULL);
+  CHECK(decode_setup(item(SETUP_MOUNT, sizeof tmpfs - 1, tmpfs, sizeof tmpfs - 1)) != NULL);
+  CHECK(decode_setup(item(SETUP_MOUNT, 3, tmpfs, 3)) != NULL);
+  CHECK(decode_setup(item(SETUP_MOUNT, sizeof relative, relative, sizeof relative)) != NULL);
+  CHECK(decode_setup(item(SETUP_MOUNT, sizeof kind, kind, sizeof kind)) != NULL);
+  CHECK(decode_setup(item(SETUP_MOUNT, sizeof sourced, sourced, sizeof sourced)) != NULL);
+  CHECK(decode_setup(item(SETUP_HOSTNAME, 5, "inner", 5)) == NULL);
+  CHECK(decode_setup(item(SETUP_LOOPBACK, 0, "", 0)) == NULL);
+  CHECK(decode_setup(item(SETUP_LOOPBACK, 1, "", 1)) != NULL);
+  const struct setup_enter enter = {.process = 9, .flags = NAMESPACE_PID}, nowhere = {.process = 9};
+  CHECK(decode_setup(item(SETUP_ENTER, sizeof enter, &enter, sizeof enter)) == NULL);
+  CHECK(decode_setup(item(SETUP_ENTER, sizeof nowhere, &nowhere, sizeof nowhere)) != NULL);
+  CHECK(decode_setup(item(SETUP_ENTER, 4, &enter, 4)) != NULL);
+  static const char path[] = "\10\0\0\0/run/netns/a", two[] = "\3\0\0\0/run/netns/a", open_path[] = "\10\0\0\0run";
+  CHECK(decode_setup(item(SETUP_ENTER_PATH, sizeof path, path, sizeof path)) == NULL);
+  CHECK(decode_setup(item(SETUP_ENTER_PATH, sizeof path - 1, path, sizeof path - 1)) != NULL);
+  CHECK(decode_setup(item(SETUP_ENTER_PATH, sizeof two, two, sizeof two)) != NULL);
+  CHECK(decode_setup(item(SETUP_ENTER_PATH, sizeof open_path, open_path, sizeof open_path)) != NULL);
+}
+
 static void drops(void) {
   uint32_t end = END_SECOND;
   begin(REQUEST_DROP);
@@ -552,6 +580,7 @@ static const struct test tests[] = {
     {"a spawn is found in its parts, and cut off nowhere", spawns},
     {"a spawn with any field out of range is a problem", broken_spawns},
     {"the items of a setup fill it, are known and have their size", setups},
+    {"the items of namespaces are whole, known, and have absolute paths", namespace_items},
     {"a drop lets go of an object or of one of its ends", drops},
     {"an object is of a known kind and has what that needs", objects},
     {"a listening socket has an address of its family that is not too long", listening},

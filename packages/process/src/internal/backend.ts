@@ -46,6 +46,32 @@ export type FdRequest = { readonly target: number } & (
   | { readonly kind: "duplex" }
 )
 
+/** A kind of namespace, `namespaces(7)`. */
+export type NamespaceKind = "user" | "pid" | "mount" | "network" | "ipc" | "uts" | "cgroup"
+
+/** These are arranged before all others, in their order. */
+export type NamespaceItem =
+  /** New ones. The user and group of this program are called `uid` and `gid` in a user namespace. */
+  | {
+      readonly kind: "namespaces"
+      readonly make: ReadonlyArray<NamespaceKind>
+      readonly uid: number
+      readonly gid: number
+    }
+  /** Paths are absolute. */
+  | {
+      readonly kind: "mount"
+      readonly how: "tmpfs" | "bind" | "bindReadOnly" | "readOnly"
+      readonly source: string
+      readonly target: string
+    }
+  | { readonly kind: "hostname"; readonly name: string }
+  | { readonly kind: "loopback" }
+  /** Those of a running process of the same backend. */
+  | { readonly kind: "enter"; readonly process: Ticket; readonly namespaces: ReadonlyArray<NamespaceKind> }
+  /** One that a path leads to. */
+  | { readonly kind: "enterPath"; readonly namespace: NamespaceKind; readonly path: string }
+
 /** A limit in the unit of the kernel; `"keep"` is as it is. */
 export type LimitValue = bigint | "unlimited" | "keep"
 
@@ -89,6 +115,7 @@ export type SetupItem =
   | { readonly kind: "sandboxPort"; readonly port: number; readonly allowed: bigint }
   /** A program of seccomp(2). */
   | { readonly kind: "filter"; readonly instructions: Uint8Array }
+  | NamespaceItem
 
 /** Everything that a spawn needs, resolved: no defaults are left to fill in. */
 export interface SpawnRequest {
@@ -222,6 +249,8 @@ export interface Below {
 
 /** A process that was asked for. */
 export interface Ticket {
+  /** By which the backend knows it; where there is none, nothing can enter its namespaces. */
+  readonly id?: number
   /** Ends it whatever its state: `failed` with ECANCELED, or SIGKILL and `ended`. For an interrupted spawn. */
   cancel(): void
   /** Begins the stop. A second call with a harsher policy replaces the first; a milder one changes nothing. */

@@ -6,6 +6,7 @@
 import { dual } from "effect/Function"
 import type { Command } from "../../Command.ts"
 import type * as Fd from "../../Fd.ts"
+import type { Namespace } from "../../Namespace.ts"
 import type * as Stdio from "../../Stdio.ts"
 import type { Credentials } from "./credentials.ts"
 import type { Limits } from "./limits.ts"
@@ -344,4 +345,13 @@ export const activation: Setter<Activation> = dual(
 export const fdStore: Setter<Fd.Store> = dual(
   2,
   <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, fdStore: Fd.Store) => make({ ...self, fdStore })
+)
+
+/**
+ * Sets the namespaces that the process is started in; `undefined` for those of this program.
+ */
+export const namespaces: Setter<Namespace | undefined> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, namespaces: Namespace | undefined) =>
+    make({ ...self, namespaces })
 )

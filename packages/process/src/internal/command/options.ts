@@ -6,6 +6,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import type * as Fd from "../../Fd.ts"
+import type { Namespace } from "../../Namespace.ts"
 import type * as Signal from "../../Signal.ts"
 import type * as Stdio from "../../Stdio.ts"
 import type { Credentials } from "./credentials.ts"
@@ -126,6 +127,8 @@ export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Outpu
   readonly umask?: number | undefined
   /** The session and process group of the process; `"new"` by default. */
   readonly session?: Session | undefined
+  /** The namespaces that the process is started in; by default those of this program. */
+  readonly namespaces?: Namespace | undefined
   /**
    * Whether the process can tell how it is by sd_notify(3), as a service of systemd does; `false` by default. It gets a socket of
    * its own, named by `NOTIFY_SOCKET` in its environment, and what it sends there is in `process.notifications`.

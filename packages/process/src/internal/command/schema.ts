@@ -143,6 +143,9 @@ const findLive = (self: Command): SchemaIssue.Issue | undefined => {
     ...Object.entries(self.activation ?? {}).map(([name, value]) => [["activation", name], value] as const),
     [["fdStore"], self.fdStore]
   ]
+  if (self.namespaces !== undefined) {
+    return issueAt(["namespaces"], "are live: they belong to this program and cannot be encoded")
+  }
   for (const [path, value] of options) {
     const kind = liveKind(value)
     if (kind !== undefined) {

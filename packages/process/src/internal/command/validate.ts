@@ -17,6 +17,7 @@ import * as Signal from "../../Signal.ts"
 import * as Stdio from "../../Stdio.ts"
 import { isName, Store } from "../fd/store.ts"
 import { isValue as isFd } from "../fd/value.ts"
+import { isValue as isNamespaces } from "../namespace/value.ts"
 import { credentialsProblem } from "./credentials.ts"
 import { durationProblem } from "./duration.ts"
 import { limitsProblem } from "./limits.ts"
@@ -175,6 +176,15 @@ const restProblem = (self: Command): Problem | undefined => {
       ["session"],
       'is "owner", whose process group nobody inside of a pid namespace can join: use "new" or "group"'
     ]
+  }
+  if (self.namespaces !== undefined && !isNamespaces(self.namespaces)) {
+    return [["namespaces"], "is not a set of namespaces: make one by Namespace.make"]
+  }
+  if (self.namespaces !== undefined && self.containment === "pid-namespace") {
+    return [["containment"], 'is "pid-namespace" together with namespaces: ask for pid in Namespace.make instead']
+  }
+  if (self.namespaces !== undefined && self.session === "owner") {
+    return [["session"], 'is "owner", whose process group may not be in the namespaces: use "new" or "group"']
   }
   if (!sessions.has(self.session)) return [["session"], 'is none of "new", "group" and "owner"']
   if (typeof self.notify !== "boolean") return [["notify"], "is not a boolean"]

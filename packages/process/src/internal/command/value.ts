@@ -19,6 +19,7 @@ import type {
   StopOptions
 } from "../../Command.ts"
 import type * as Fd from "../../Fd.ts"
+import type { Namespace } from "../../Namespace.ts"
 import * as CommandLine from "../commandLine.ts"
 
 export const TypeId = "~@nursery/process/Command"
@@ -46,6 +47,7 @@ export const defaults = {
   containment: "tree",
   umask: undefined,
   session: "new",
+  namespaces: undefined,
   notify: false,
   limits: noLimits,
   credentials: undefined,
@@ -75,6 +77,7 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
   readonly containment: Containment
   readonly umask: number | undefined
   readonly session: Session
+  readonly namespaces: Namespace | undefined
   readonly notify: boolean
   readonly limits: Limits
   readonly credentials: Credentials | undefined
@@ -102,6 +105,7 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
     this.containment = fields.containment
     this.umask = fields.umask
     this.session = fields.session
+    this.namespaces = fields.namespaces
     this.notify = fields.notify
     this.limits = fields.limits
     this.credentials = fields.credentials

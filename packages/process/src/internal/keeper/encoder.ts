@@ -8,6 +8,7 @@
  */
 import type { FdRequest, LimitValue, Reach as ReachName, SetupItem, SpawnRequest, StopPolicy } from "../backend.ts"
 import * as F from "./frames.ts"
+import * as NamespaceItems from "./namespaceItems.ts"
 import { KeptObject } from "./objects.ts"
 
 /** Why a frame could not be written; nothing of it is in the buffer then. */
@@ -276,6 +277,17 @@ export class Encoder {
 
   #item(item: SetupItem): Unwritable | undefined {
     switch (item.kind) {
+      case "namespaces":
+      case "mount":
+      case "hostname":
+      case "loopback":
+      case "enter":
+      case "enterPath": {
+        const [kind, payload] = NamespaceItems.encode(item)
+        const at = this.#beginItem(kind, payload.length)
+        payload.copy(this.#buffer, at)
+        return undefined
+      }
       case "limit":
         return this.#limit(item)
       case "nice":

@@ -335,9 +335,16 @@ export class Family implements ConnectionHandler, Holder {
   }
 
   #send(ticket: KeptProcess): void {
-    if (ticket.request.fds.some((fd) => this.#isForeign(fd)))
+    if (ticket.request.fds.some((fd) => this.#isForeign(fd)) || this.#entersForeign(ticket.request))
       queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
     else this.#sender.send(ticket, this.#descriptors?.usable === true)
+  }
+
+  /** Namespaces of a process of another keeper, or of one that has ended. */
+  #entersForeign({ setup }: SpawnRequest): boolean {
+    return (
+      setup?.some((item) => item.kind === "enter" && this.#tickets.get(item.process.id ?? 0) !== item.process) === true
+    )
   }
 
   /** Held by another keeper, or by none any more. */

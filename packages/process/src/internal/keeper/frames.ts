@@ -119,8 +119,16 @@ export const SetupKind = {
   sandbox: 24,
   sandboxPath: 25,
   sandboxPort: 26,
-  filter: 27
+  filter: 27,
+  namespaces: 32,
+  mount: 33,
+  hostname: 34,
+  loopback: 35,
+  enter: 36,
+  enterPath: 37
 } as const
+export const NamespaceFlag = { user: 1, pid: 2, mount: 4, network: 8, ipc: 16, uts: 32, cgroup: 64 } as const
+export const MountKind = { tmpfs: 0, bind: 1, bindReadOnly: 2, readOnly: 3 } as const
 /** Of a limit: none. */
 export const LIMIT_INFINITY = 0xffff_ffff_ffff_ffffn
 /** Of a limit: as it is. */
@@ -209,6 +217,14 @@ export const SetupSandboxPath = layout({ allowed: "u64", optional: "u32" })
 export const SetupSandboxPort = layout({ allowed: "u64", port: "u64" })
 
 export const SetupCapabilities = layout({ set: "u64", mode: "u32", bounded: "u32" })
+
+export const SetupNamespaces = layout({ flags: "u32", uid: "u32", gid: "u32" })
+
+export const SetupMount = layout({ kind: "u32" })
+
+export const SetupEnter = layout({ process: "u32", flags: "u32" })
+
+export const SetupEnterPath = layout({ flag: "u32" })
 
 export const SpawnFd = layout({ target: "i32", kind: "u32", value: "u32", extra: "u32" })
 

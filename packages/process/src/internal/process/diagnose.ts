@@ -14,6 +14,7 @@ import * as Command from "../../Command.ts"
 import * as Reason from "../../ProcessError.ts"
 import type { FdRequest, SpawnFailure, SpawnRequest } from "../backend.ts"
 import * as Errno from "../errno.ts"
+import * as NamespaceExplain from "../namespace/explain.ts"
 import { namespaceProblem } from "../namespaceProblem.ts"
 import * as Binary from "./binary.ts"
 import { directoryOf, type Plan } from "./request.ts"
@@ -54,6 +55,7 @@ const exhausted = new Set(["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "ENOSPC", "ET
 const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Promise<Reason.SpawnReason> => {
   // A limit on namespaces, which is no device.
   if (errno === "ENOSPC" && failure.step === "containment") return containment(plan, errno)
+  if (failure.step === "namespace") return new Reason.NamespaceSetup(NamespaceExplain.problemOf(plan.request, failure))
   if (exhausted.has(errno)) return new Reason.ResourcesExhausted({ errno })
   if (errno === "EOPNOTSUPP" && failure.step !== "sandbox") return unsupported(plan, failure)
   switch (failure.step) {
@@ -65,8 +67,6 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
       return SetupFailure.credentials(plan.request, failure.target, errno)
     case "limits":
       return SetupFailure.limits(plan.request, failure.target, errno)
-    case "namespace":
-      return new Reason.NamespaceSetup({ errno })
     case "containment":
       return containment(plan, errno)
     case "sandbox":

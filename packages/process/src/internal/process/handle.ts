@@ -14,6 +14,7 @@ import type { ProcessExit, ResourceUsage } from "../../ExitStatus.ts"
 import type { Descendant, Notification, ProcessBase } from "../../Process.ts"
 import type { ExitError, KeeperLost, StreamError, Unkillable } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
+import type { Ticket } from "../backend.ts"
 import { makeUsage } from "../usage.ts"
 import * as Descendants from "./descendants.ts"
 import { readUsage } from "./procfs.ts"
@@ -39,6 +40,11 @@ export class Handle implements ProcessBase<unknown> {
       else if (target === 1) this.stdout = endOf(run, 1)
       else if (target === 2) this.stderr = endOf(run, 2)
     }
+  }
+
+  /** What the backend knows the process by, as long as that is not over. */
+  static ticketOf(handle: object): Ticket | undefined {
+    return #run in handle ? handle.#run.ticket : undefined
   }
 
   get pid(): number {

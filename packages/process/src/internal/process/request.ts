@@ -21,6 +21,7 @@ import type { FdRequest, SpawnRequest, StopPolicy } from "../backend.ts"
 import type { Direction, Kind } from "../fd/slot.ts"
 import { insideOf, type Stored } from "../fd/store.ts"
 import { isValue as isFd, type Value } from "../fd/value.ts"
+import { isValue as isNamespaces, type Value as Namespaces } from "../namespace/value.ts"
 import type { Start } from "./rules.ts"
 import * as Setup from "./setup.ts"
 
@@ -55,6 +56,8 @@ export interface Plan {
   readonly held: ReadonlyArray<HeldUse>
   /** Whether Streams or Sinks are among them. */
   readonly isLive: boolean
+  /** What it is started in. */
+  readonly namespaces: Namespaces | undefined
   /** The last part of the program's path. */
   readonly name: string
 }
@@ -138,6 +141,7 @@ const make = (command: Command.Command, capture: Capture, { items, login }: Setu
     ends,
     held,
     isLive: ends.some(({ role }) => role._tag === "Pump" || role._tag === "Consumer"),
+    namespaces: namespacesOf(command),
     name: Path.basename(program),
     request: {
       program,
@@ -162,7 +166,7 @@ const make = (command: Command.Command, capture: Capture, { items, login }: Setu
       notify: command.notify || command.fdStore !== undefined,
       listenPid: activated.length > 0,
       store: command.fdStore !== undefined,
-      setup: items
+      setup: command.namespaces === undefined ? items : [...(namespacesOf(command)?.items ?? []), ...items]
     }
   }
 }
@@ -218,7 +222,14 @@ const pathOf = (command: Command.Command): string => {
   return process.env["PATH"] ?? defaultPath
 }
 
-const cwdOf = (command: Command.Command): string => (command.cwd === undefined ? "" : absolute(command.cwd))
+/** In namespaces the directory of this program is found by its path, if at all. */
+const cwdOf = (command: Command.Command): string => {
+  if (command.cwd !== undefined) return absolute(command.cwd)
+  return command.namespaces === undefined ? "" : absolute(".")
+}
+
+const namespacesOf = ({ namespaces }: Command.Command): Namespaces | undefined =>
+  isNamespaces(namespaces) ? namespaces : undefined
 
 /** The directory of this program may have been removed: a relative path leads nowhere then, and the backend says so. */
 const absolute = (path: string): string => {

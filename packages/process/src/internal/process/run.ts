@@ -94,6 +94,10 @@ export class Run implements Observer {
     return this.#state === "running"
   }
 
+  get ticket(): Ticket | undefined {
+    return this.#ticket
+  }
+
   get isEnded(): boolean {
     return this.#state === "ended"
   }

@@ -19,6 +19,7 @@ import { Nursery } from "../../Nursery.ts"
 import * as Reason from "../../ProcessError.ts"
 import { insideOf } from "../fd/store.ts"
 import type { SandboxGuarantee } from "../guarantees.ts"
+import type { Member, Value as Namespaces } from "../namespace/value.ts"
 import type { NurseryInternal } from "../registry.ts"
 import * as Diagnose from "./diagnose.ts"
 import { type Capture, type Plan, plan } from "./request.ts"
@@ -38,15 +39,18 @@ export const spawn = (command: Command, capture: Capture): Spawning =>
       containmentProblem(internal, planned.success) ??
       notifyProblem(internal, planned.success) ??
       heldProblem(internal, planned.success) ??
-      setupProblem(internal, planned.success)
+      setupProblem(internal, planned.success) ??
+      namespaceProblem(internal, planned.success)
     if (unavailable !== undefined) return refuse(internal, command, unavailable)
     const scope = Scope.forkUnsafe(Context.getUnsafe(context, Scope.Scope))
     for (const { fd } of planned.success.held) fd.slot.use(fd.isGift)
     const run = new Run(planned.success, internal, scope)
-    const begun = Effect.andThen(
+    const finalized = Effect.andThen(
       Scope.addFinalizerExit(scope, (exit) => run.close(exit)),
       run.begin
     )
+    const { namespaces } = planned.success
+    const begun = namespaces === undefined ? finalized : Effect.andThen(join(namespaces, run, scope), finalized)
     const connected = planned.success.isLive ? Effect.tap(begun, connect) : begun
     if (!Trace.isWanted(fiber)) return connected
     return Effect.flatMap(Trace.watch(fiber, planned.success), (watcher) => {
@@ -100,7 +104,16 @@ const setupProblem = (internal: NurseryInternal, { command, request }: Plan): Re
   if (request.setup === undefined || request.setup.length === 0) return undefined
   const { sandbox, setup } = internal.backend.guarantees()
   if (setup) return sandboxProblem(command, sandbox)
-  const options = ["limits", "credentials", "priority", "affinity", "oomScoreAdjust", "sandbox", "seccomp"] as const
+  const options = [
+    "limits",
+    "credentials",
+    "priority",
+    "affinity",
+    "oomScoreAdjust",
+    "sandbox",
+    "seccomp",
+    "namespaces"
+  ] as const
   const feature = options.find((option) => {
     const value = command[option]
     return option === "limits" ? Object.keys(command.limits).length > 0 : value !== undefined
@@ -127,6 +140,23 @@ const sandboxProblem = (
     if (option !== undefined && !available) return new Reason.Unsupported({ feature: option, problem: reason })
   }
   return undefined
+}
+
+const namespaceProblem = (internal: NurseryInternal, { namespaces }: Plan): Reason.NamespaceSetup | undefined => {
+  const problem = namespaces?.refusal(internal.backend)
+  return problem === undefined ? undefined : new Reason.NamespaceSetup({ step: "enter", errno: "EBADF", problem })
+}
+
+/** When the namespaces close it ends, if its scope has not closed before. */
+const join = (namespaces: Namespaces, run: Run, scope: Scope.Closeable): Effect.Effect<void> => {
+  const member: Member = { close: () => run.close(Exit.void) }
+  return Effect.andThen(
+    Effect.sync(() => namespaces.join(member)),
+    Scope.addFinalizer(
+      scope,
+      Effect.sync(() => namespaces.leave(member))
+    )
+  )
 }
 
 /** Starts the fibers of the Streams and Sinks that the command carries. */

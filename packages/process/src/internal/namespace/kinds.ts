@@ -1,0 +1,25 @@
+/**
+ * Which namespaces of a process differ from those of this program.
+ *
+ * @internal
+ */
+import { readlinkSync } from "node:fs"
+import type { NamespaceKind } from "../backend.ts"
+
+const files: Record<NamespaceKind, string> = {
+  user: "user",
+  pid: "pid",
+  mount: "mnt",
+  network: "net",
+  ipc: "ipc",
+  uts: "uts",
+  cgroup: "cgroup"
+}
+
+export const all: ReadonlyArray<NamespaceKind> = ["user", "pid", "mount", "network", "ipc", "uts", "cgroup"]
+
+const linkOf = (pid: number | "self", kind: NamespaceKind): string => readlinkSync(`/proc/${pid}/ns/${files[kind]}`)
+
+/** Throws where this program may not look. */
+export const differing = (pid: number): ReadonlyArray<NamespaceKind> =>
+  all.filter((kind) => linkOf(pid, kind) !== linkOf("self", kind))
