@@ -170,8 +170,9 @@ onTargets(
       const path = join(folder(), "fifo")
       execFileSync("mkfifo", ["-m", "666", path])
       const fifo = await make(family, F.object(F.ObjectKind.file, F.u32(F.Open.read, 0), F.strings(path)))
-      const child = family.spawn({ argv: ["cat"], fds: [use(fifo, 0), output] })
+      // Before there is a child: one that finds no writer is at the end of the file.
       writeFileSync(path, "through\n")
+      const child = family.spawn({ argv: ["cat"], fds: [use(fifo, 0), output] })
       expect(await family.read(await child.started())).toBe("through\n")
       await expectNothingLeft(family)
     })
