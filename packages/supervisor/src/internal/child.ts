@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { pipeArguments } from "effect/Pipeable"
 import type { AnyCommand, Child, Dependencies, Hooks, TypeId } from "../Child.ts"
 import type { Restart } from "../Restart.ts"
-import type { Dependency } from "./core/plan.ts"
+import type { Dependency, RestartRule } from "./core/plan.ts"
 import type { ChildSpec, Decision, Policy, ProcessSpec, Provided, RestartSpec } from "./spec.ts"
 
 /** What the public functions take for a decision. */
@@ -46,24 +46,36 @@ export class ChildValue<Name extends string, P, A, E, R, After extends string, N
 export const specOf = (child: { readonly [id]: { readonly spec: ChildSpec } }): ChildSpec => child[id].spec
 
 /** Of `requires` and `after`: what is given by value has to have provided it, what is given by name only to be ready. */
-export const dependencies = (after: Dependencies = [], requires: Dependencies = []): ReadonlyArray<Dependency> => [
-  ...requires.map((other): Dependency => ({ on: nameOf(other), gate: "alive" })),
-  ...after.map((other): Dependency => ({ on: nameOf(other), gate: typeof other === "string" ? "order" : "value" }))
-]
+export const dependencies = (after: Dependencies = none, requires: Dependencies = none): ReadonlyArray<Dependency> => {
+  if (after.length + requires.length === 0) return none
+  return [
+    ...requires.map((other): Dependency => ({ on: nameOf(other), gate: "alive" })),
+    ...after.map((other): Dependency => ({ on: nameOf(other), gate: typeof other === "string" ? "order" : "value" }))
+  ]
+}
+
+const none: ReadonlyArray<never> = []
 
 const nameOf = (other: string | { readonly name: string }): string => (typeof other === "string" ? other : other.name)
 
-export const hooksOf = <BE, BR, AR>(hooks: Hooks<BE, BR, AR> | undefined): ChildSpec["hooks"] => ({
-  beforeStart: hooks?.beforeStart,
-  afterStop: hooks?.afterStop,
-  afterStopTimeout: hooks?.afterStopTimeout
-})
+export const hooksOf = <BE, BR, AR>(hooks: Hooks<BE, BR, AR> | undefined): ChildSpec["hooks"] =>
+  hooks === undefined ? noHooks : { ...noHooks, ...hooks }
+
+const noHooks = { beforeStart: undefined, afterStop: undefined, afterStopTimeout: undefined }
 
 /** Types of inputs are forgotten here: the shell gives to each of these what its public type asks for. */
 export const erase = <I, O>(f: (input: I) => O): ((input: unknown) => O) => f as (input: unknown) => O
 
-export const restartOf = <I, E, R>(restart: Restart<I, E, R> | undefined, rule: RestartSpec["rule"]): RestartSpec =>
-  restart?.spec ?? { rule, schedule: undefined, healthyAfter: undefined, retryPermanent: false }
+export const restartOf = <I, E, R>(restart: Restart<I, E, R> | undefined, rule: RestartRule): RestartSpec =>
+  restart?.spec ?? plainRestart[rule]
+
+const plain = { schedule: undefined, healthyAfter: undefined, retryPermanent: false }
+
+const plainRestart: Readonly<Record<RestartRule, RestartSpec>> = {
+  always: { rule: "always", ...plain },
+  onFailure: { rule: "onFailure", ...plain },
+  never: { rule: "never", ...plain }
+}
 
 type Decide<I, E, R> = (input: I) => Effect.Effect<DecisionInput, E, R>
 

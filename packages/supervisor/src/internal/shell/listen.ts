@@ -48,41 +48,40 @@ export const isHeard = ({ notify, stderr, stdout }: Command.Command): boolean =>
   notify || stdout === "pipe" || stderr === "pipe"
 
 /** `readers` gets the fibers that read the output and the messages: they end with them. */
-export const listen = (
+export const listen = Effect.fnUntraced(function* (
   spec: ProcessSpec,
   process: Process.Process,
   readers: Array<Fiber.Fiber<unknown>>,
   life: Life
-): Effect.Effect<Listened> =>
-  Effect.gen(function* () {
-    const isWanted = spec.ready !== undefined && (spec.ready.wants.stdout || spec.ready.wants.stderr)
-    const lines = isWanted ? new Lines() : undefined
-    for (const name of ["stdout", "stderr"] as const) {
-      const stream = outputOf(process, name)
-      if (stream === undefined) continue
-      readers.push(yield* Effect.forkDetach(drain(name, stream, lines), { startImmediately: true }))
-    }
-    let notifications: PubSub.PubSub<Process.Notification> | undefined
-    if (process.command.notify) {
-      const told = yield* PubSub.sliding<Process.Notification>({ capacity, replay })
-      notifications = told
-      const tell = Stream.runForEach(process.notifications, (notification) =>
-        Effect.sync(() => {
-          life.hear(notification)
-          publish(told, notification)
-        })
-      )
-      readers.push(yield* Effect.forkDetach(tell, { startImmediately: true }))
-    }
-    const running: Running = {
-      child: spec.name,
-      process,
-      notifications: notifications === undefined ? Stream.never : Stream.fromPubSub(notifications),
-      findLine: (of, find) => (lines === undefined ? Effect.never : lines.first(of, find)),
-      report: (problem, reason) => life.report(problem, reason)
-    }
-    return { running, isReady: () => lines?.forget() }
-  })
+): Effect.fn.Return<Listened> {
+  const isWanted = spec.ready !== undefined && (spec.ready.wants.stdout || spec.ready.wants.stderr)
+  const lines = isWanted ? new Lines() : undefined
+  for (const name of ["stdout", "stderr"] as const) {
+    const stream = outputOf(process, name)
+    if (stream === undefined) continue
+    readers.push(yield* Effect.forkDetach(drain(name, stream, lines), { startImmediately: true }))
+  }
+  let notifications: PubSub.PubSub<Process.Notification> | undefined
+  if (process.command.notify) {
+    const told = yield* PubSub.sliding<Process.Notification>({ capacity, replay })
+    notifications = told
+    const tell = Stream.runForEach(process.notifications, (notification) =>
+      Effect.sync(() => {
+        life.hear(notification)
+        publish(told, notification)
+      })
+    )
+    readers.push(yield* Effect.forkDetach(tell, { startImmediately: true }))
+  }
+  const running: Running = {
+    child: spec.name,
+    process,
+    notifications: notifications === undefined ? Stream.never : Stream.fromPubSub(notifications),
+    findLine: (of, find) => (lines === undefined ? Effect.never : lines.first(of, find)),
+    report: (problem, reason) => life.report(problem, reason)
+  }
+  return { running, isReady: () => lines?.forget() }
+})
 
 /** Its type is not known here; where the command says `pipe` there is one. */
 const outputOf = (process: Process.Process, name: Output): Stream.Stream<Uint8Array, unknown> | undefined => {

@@ -3,9 +3,10 @@
  *
  * @internal
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import * as References from "effect/References"
 import type { Status } from "../../SupervisorEvent.ts"
 import { showPath } from "../text.ts"
 
@@ -60,19 +61,24 @@ export class Metrics {
   }
 }
 
-/** A life whose logs and spans say whose it is. */
-export const observed = <A>(
+/** A context in which logs say whose they are. */
+export const annotated = (context: Context.Context<never>, path: ReadonlyArray<string>): Context.Context<never> =>
+  Context.add(context, References.CurrentLogAnnotations, {
+    ...Context.get(context, References.CurrentLogAnnotations),
+    "nursery.child": showPath(path)
+  })
+
+/** A life with a span that says whose it is. */
+export const traced = <A>(
   life: Effect.Effect<A, unknown, unknown>,
   path: ReadonlyArray<string>,
   incarnation: number
-): Effect.Effect<A, unknown, unknown> => {
-  const name = showPath(path)
-  const logged = Effect.annotateLogs(life, "nursery.child", name)
-  return Effect.withFiber((fiber) => {
+): Effect.Effect<A, unknown, unknown> =>
+  Effect.withFiber((fiber) => {
     // The native tracer, which is there by default, keeps spans to itself.
-    if (fiber.cache.tracer === undefined || !fiber.cache.tracerEnabled) return logged
-    return Effect.withSpan(logged, `nursery.child ${name}`, {
+    if (fiber.cache.tracer === undefined || !fiber.cache.tracerEnabled) return life
+    const name = showPath(path)
+    return Effect.withSpan(life, `nursery.child ${name}`, {
       attributes: { "nursery.child": name, "nursery.incarnation": incarnation }
     })
   })
-}

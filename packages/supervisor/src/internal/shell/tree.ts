@@ -20,20 +20,20 @@ import type { Action, End, Input, Refusal, State, Verdict } from "../core/model.
 import { initial, step } from "../core/step.ts"
 import { childPlanOf, planOf } from "../plan.ts"
 import type { Outcome } from "../running.ts"
-import type { ChildSpec, TreeSpec } from "../spec.ts"
+import type { ChildSpec, Provided, TreeSpec } from "../spec.ts"
 import { Entry } from "./entry.ts"
 import type { Hub } from "./hub.ts"
 import { Life } from "./life.ts"
 import { startLimit } from "./limits.ts"
 import { live } from "./live.ts"
-import { observed } from "./observe.ts"
+import { annotated, traced } from "./observe.ts"
 import { Culprit, outcomeOf } from "./outcome.ts"
 import { decide, decideNow, exitOf } from "./policy.ts"
 import { childrenOf } from "./snapshot.ts"
 import { Teller } from "./teller.ts"
 import { Work } from "./work.ts"
 
-const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
+const nothing: Provided = Object.freeze({})
 
 /** A life of less than so many milliseconds may have passed without a turn of the event loop. */
 const hasty = 1
@@ -70,7 +70,7 @@ export class Tree {
     this.context = context
     this.tell = new Teller(path, hub, context)
     const children = spec.kind === "supervisor" ? spec.children : []
-    for (const child of children) this.#entries.set(child.name, new Entry(child, context))
+    for (const child of children) this.#entries.set(child.name, this.#entryOf(child, context))
     this.#state = initial(planOf(spec))
   }
 
@@ -79,7 +79,7 @@ export class Tree {
   }
 
   /** What the earlier siblings of a child have provided. */
-  providedTo(spec: ChildSpec): Readonly<Record<string, unknown>> {
+  providedTo(spec: ChildSpec): Provided {
     if (spec.after.length === 0) return nothing
     return Object.fromEntries(spec.after.map(({ on }) => [on, this.#entries.get(on)?.provided]))
   }
@@ -146,7 +146,7 @@ export class Tree {
   add(spec: ChildSpec, context: Context.Context<never>, done: (refusal: Refusal | undefined) => void): void {
     const request = this.#nextRequest++
     this.#answers.set(request, done)
-    this.#newcomers.set(request, new Entry(spec, context))
+    this.#newcomers.set(request, this.#entryOf(spec, context))
     this.dispatch({ _tag: "Add", request, child: childPlanOf(spec, this.spec) })
   }
 
@@ -222,7 +222,7 @@ export class Tree {
     entry.attempts++
     // What fails at once is started again at once, and would leave nobody else the time to do anything.
     const isHasty = before !== undefined && life.startedAt - before.startedAt < hasty
-    const main = observed(live(life, this.providedTo(entry.spec)), [...this.path, id], incarnation)
+    const main = traced(live(life, this.providedTo(entry.spec)), [...this.path, id], incarnation)
     const fiber = this.#fork(entry, isHasty ? Effect.andThen(Effect.yieldNow, main) : main)
     life.fiber = fiber
     fiber.addObserver((exit) => this.#over(life, exit))
@@ -376,6 +376,10 @@ export class Tree {
       this.#end,
       outcomeOf(end, this.spec, this.path, (id) => this.#existing(id))
     )
+  }
+
+  #entryOf(spec: ChildSpec, context: Context.Context<never>): Entry {
+    return new Entry(spec, annotated(context, [...this.path, spec.name]))
   }
 
   #existing(id: string): Entry {
