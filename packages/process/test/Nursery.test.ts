@@ -287,7 +287,7 @@ describe("Nursery.events", () => {
         Effect.forkChild({ startImmediately: true })
       )
       yield* Deferred.await(listening)
-      const started = { helper: 0, name: "x", command: () => "x", level: "tree" } as const
+      const started = { helper: 0, name: "x", line: "x", level: "tree" } as const
       for (let pid = 1; pid <= 5000; pid++) registry.started({ ...started, pid })
       yield* Deferred.succeed(go, undefined)
       registry.close()
@@ -305,7 +305,7 @@ describe("Nursery.events", () => {
       const registry = new Registry(Context.omit()(context) as Context.Context<never>)
       const events: Array<Nursery.NurseryEvent> = []
       registry.listen({ event: (event) => events.push(event), end: () => {} })
-      const live = registry.started({ pid: 7, helper: 6, name: "x", command: () => "x --y", level: "tree" })
+      const live = registry.started({ pid: 7, helper: 6, name: "x", line: "x --y", level: "tree" })
       registry.unkillable(live, [7, 8])
       yield* Effect.yieldNow
       expect(events).toMatchObject([{ _tag: "Started" }, { _tag: "Unkillable", pids: [7, 8] }])

@@ -31,7 +31,7 @@ export interface StartedProcess {
   /** Short, for a table: the last part of the program's path, or what the user called it. */
   readonly name: string
   /** The displayed command line, secrets redacted. Computed when somebody asks. */
-  readonly command: () => string
+  readonly line: string
   readonly level: Level
 }
 
@@ -61,7 +61,8 @@ export type NurseryEvent =
   | { readonly _tag: "KeeperLost"; readonly process: ProcessInfo | undefined; readonly error: KeeperLost }
 
 /** A process in the table: what `Registry.started` returns and the later calls take. */
-export interface LiveProcess extends StartedProcess {
+export interface LiveProcess {
+  readonly process: StartedProcess
   readonly startedAt: number
   readonly startedMonotonic: number
   state: ProcessInfo["state"]
@@ -91,15 +92,15 @@ const signaledCount = Metric.counter("nursery_processes_signaled", {
 
 const monotonic = (): number => performance.now()
 
-const describe = (live: LiveProcess, now: () => number): ProcessInfo => ({
-  pid: live.pid,
-  helper: live.helper,
-  name: live.name,
-  command: live.command(),
-  level: live.level,
-  startedAt: live.startedAt,
-  age: now() - live.startedMonotonic,
-  state: live.state
+const describe = ({ process, startedAt, startedMonotonic, state }: LiveProcess, now: () => number): ProcessInfo => ({
+  pid: process.pid,
+  helper: process.helper,
+  name: process.name,
+  command: process.line,
+  level: process.level,
+  startedAt,
+  age: now() - startedMonotonic,
+  state
 })
 
 export class Registry {
@@ -123,11 +124,7 @@ export class Registry {
 
   started(process: StartedProcess): LiveProcess {
     const live: LiveProcess = {
-      pid: process.pid,
-      helper: process.helper,
-      name: process.name,
-      command: process.command,
-      level: process.level,
+      process,
       startedAt: this.#now?.() ?? Date.now(),
       startedMonotonic: (this.#now ?? monotonic)(),
       state: "running"
@@ -136,7 +133,7 @@ export class Registry {
     startedCount.updateUnsafe(1, this.#context)
     alive.modifyUnsafe(1, this.#context)
     if (this.#listeners.size > 0) this.publish({ _tag: "Started", process: this.#describe(live) })
-    if (this.#debug) this.#log(`started ${live.command()}`, live)
+    if (this.#debug) this.#log(`started ${live.process.line}`, live)
     return live
   }
 
@@ -144,14 +141,14 @@ export class Registry {
     live.state = "exited"
     if (exit.status._tag === "Signaled") signaledCount.updateUnsafe(1, this.#context)
     if (this.#listeners.size > 0) this.publish({ _tag: "Exited", process: this.#describe(live), exit })
-    if (this.#debug) this.#log(`exited ${live.command()}`, live)
+    if (this.#debug) this.#log(`exited ${live.process.line}`, live)
   }
 
   ended(live: LiveProcess): void {
     if (!this.#live.delete(live)) return
     alive.modifyUnsafe(-1, this.#context)
     if (this.#listeners.size > 0) this.publish({ _tag: "Ended", process: this.#describe(live) })
-    if (this.#debug) this.#log(`ended ${live.command()}`, live)
+    if (this.#debug) this.#log(`ended ${live.process.line}`, live)
   }
 
   failed(error: SpawnError): void {
@@ -175,7 +172,7 @@ export class Registry {
     if (this.#listeners.size > 0) this.publish({ _tag: "Unkillable", process: this.#describe(live), pids })
     this.#run(
       Effect.logWarning(
-        `${live.command()} (pid ${live.pid}) cannot be ended: SIGKILL was sent, but ${pids.join(", ")} did not die; waiting goes on in the background`
+        `${live.process.line} (pid ${live.process.pid}) cannot be ended: SIGKILL was sent, but ${pids.join(", ")} did not die; waiting goes on in the background`
       )
     )
   }
@@ -217,7 +214,9 @@ export class Registry {
   #log(message: string, live: LiveProcess | undefined): void {
     const log = Effect.logDebug(message)
     this.#run(
-      live === undefined ? log : Effect.annotateLogs(log, { "process.pid": live.pid, "process.command": live.name })
+      live === undefined
+        ? log
+        : Effect.annotateLogs(log, { "process.pid": live.process.pid, "process.command": live.process.name })
     )
   }
 

@@ -124,15 +124,15 @@ export class Handle implements ProcessBase<unknown> {
 }
 
 const endOf = (run: Run, target: number): End | undefined => {
-  const consumer = run.consumers.get(target)
+  const consumer = run.ends.consumers.get(target)
   if (consumer !== undefined) return Fiber.join(consumer)
   const role = run.plan.ends.find((end) => end.target === target)?.role
-  if (role?._tag === "Writer") return run.targets.get(target)?.sink
-  return role?._tag === "Reader" ? run.sources.get(target)?.stream : undefined
+  if (role?._tag === "Writer") return run.ends.targets.get(target)?.sink
+  return role?._tag === "Reader" ? run.ends.sources.get(target)?.stream : undefined
 }
 
 /** The exit of a run where it is a success. A failure of its input comes first: it explains what else went wrong. */
 export const success = (run: Run): Effect.Effect<ProcessExit, ExitError | KeeperLost | unknown> => {
   const exit = Effect.flatMap(Deferred.await(run.exit), (exit) => run.check(exit))
-  return run.inputFailure === undefined ? exit : Effect.raceFirst(Deferred.await(run.inputFailure), exit)
+  return run.ends.inputFailure === undefined ? exit : Effect.raceFirst(Deferred.await(run.ends.inputFailure), exit)
 }

@@ -61,11 +61,13 @@ export const bytes = (
 ): Stream.Stream<Uint8Array, SpawnError | KeeperLost | StreamError | ExitError | unknown, Nursery> =>
   Stream.unwrap(
     Effect.map(spawn(command, "stdout"), (run) => {
-      const source = run.sources.get(1)
+      const source = run.ends.sources.get(1)
       drain(run, (target) => target === 1)
       run.onExit(() => source?.endNow())
       const all = Stream.concat(source?.stream ?? Stream.empty, Stream.fromEffectDrain(success(run)))
-      return run.inputFailure === undefined ? all : Stream.interruptWhen(all, Deferred.await(run.inputFailure))
+      return run.ends.inputFailure === undefined
+        ? all
+        : Stream.interruptWhen(all, Deferred.await(run.ends.inputFailure))
     })
   )
 
@@ -78,21 +80,24 @@ const collect = (
   const collected = Effect.callback<Captured, OutputTooLarge | KeeperLost>((resume) => {
     const bound = Number(limit)
     const tooLarge = (stream: string) => resume(Effect.fail(new OutputTooLarge({ command: run.line, stream, limit })))
-    const stdout = new Buffered(run.sources.get(1), isCaptured(1), bound, () => tooLarge("stdout"))
-    const stderr = new Buffered(run.sources.get(2), isCaptured(2), bound, () => tooLarge("stderr"))
+    const stdout = new Buffered(run.ends.sources.get(1), isCaptured(1), bound, () => tooLarge("stdout"))
+    const stderr = new Buffered(run.ends.sources.get(2), isCaptured(2), bound, () => tooLarge("stderr"))
     drain(run, isCaptured)
     run.onExit(() => {
-      for (const source of run.sources.values()) if (source.isCollected) source.readNow()
+      for (const source of run.ends.sources.values()) if (source.isCollected) source.readNow()
       resume(Effect.map(Deferred.await(run.exit), (exit) => ({ exit, stdout: stdout.text(), stderr: stderr.text() })))
     })
   })
-  return run.inputFailure === undefined ? collected : Effect.raceFirst(Deferred.await(run.inputFailure), collected)
+  return run.ends.inputFailure === undefined
+    ? collected
+    : Effect.raceFirst(Deferred.await(run.ends.inputFailure), collected)
 }
 
 /** Gives all that nobody gets somewhere to go, and closes what nobody writes. */
 const drain = (run: Run, isKept: (target: number) => boolean): void => {
-  for (const [target, source] of run.sources) if (!isKept(target) && !source.isClaimed) source.collect(discard, true)
-  for (const { target, role } of run.plan.ends) if (role._tag === "Writer") run.targets.get(target)?.close()
+  for (const [target, source] of run.ends.sources)
+    if (!isKept(target) && !source.isClaimed) source.collect(discard, true)
+  for (const { target, role } of run.plan.ends) if (role._tag === "Writer") run.ends.targets.get(target)?.close()
 }
 
 const discard: Collector = { keeps: false, bytes: () => true, end: () => {} }

@@ -9,13 +9,13 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Command from "../../Command.ts"
 import * as ExitStatus from "../../ExitStatus.ts"
-import { ExitError, type KeeperLost, type SpawnError, StreamError, Unkillable } from "../../ProcessError.ts"
+import { ExitError, type KeeperLost, type SpawnError, Unkillable } from "../../ProcessError.ts"
 import type {
   Below,
+  Level,
   Observer,
   OpenedFd,
   RawNotification,
@@ -25,12 +25,10 @@ import type {
   Ticket
 } from "../backend.ts"
 import { insideOf } from "../fd/store.ts"
-import type { LiveProcess, NurseryInternal } from "../registry.ts"
-import { Source } from "../streams/source.ts"
-import { Tail } from "../streams/tail.ts"
-import { Target } from "../streams/target.ts"
+import type { LiveProcess, NurseryInternal, StartedProcess } from "../registry.ts"
 import { makeExit } from "../usage.ts"
 import * as Diagnose from "./diagnose.ts"
+import { Ends, type Holder } from "./ends.ts"
 import { Inbox } from "./inbox.ts"
 import type { Plan } from "./request.ts"
 import { withoutStack } from "./stack.ts"
@@ -44,23 +42,14 @@ export interface Watcher {
   exited(exit: Exit.Exit<ExitStatus.ProcessExit, KeeperLost | SpawnError>): void
 }
 
-export class Run implements Observer {
+export class Run implements Observer, StartedProcess, Holder {
   readonly plan: Plan
   pid = 0
   helper = 0
   readonly exit = Deferred.makeUnsafe<ExitStatus.ProcessExit, KeeperLost>()
   /** Nothing of the tree is left. */
   readonly end = Deferred.makeUnsafe<void>()
-  /** The first failure of a Stream of the command; made when there is such a Stream. */
-  inputFailure: Deferred.Deferred<never, unknown> | undefined
-  readonly sources = new Map<number, Source<StreamError>>()
-  readonly targets = new Map<number, Target<StreamError>>()
-  /** Fibers that write Streams to the process and read its output into Sinks. */
-  readonly #pumps: Array<Fiber.Fiber<unknown, unknown>> = []
-  readonly consumers = new Map<number, Fiber.Fiber<unknown, unknown>>()
-  /** How many of these run. */
-  #busy = 0
-  readonly tail: Tail | undefined
+  readonly ends: Ends
   readonly inbox: Inbox | undefined
   watcher: Watcher | undefined
   readonly #nursery: NurseryInternal
@@ -73,21 +62,29 @@ export class Run implements Observer {
   /** The exit, until it is told together with the end. */
   #exit: ExitStatus.ProcessExit | undefined
   #stuck: ReadonlyArray<number> | undefined
-  readonly #onExit: Array<() => void> = []
+  #onExit: Array<() => void> | undefined
   /** Those who wait for the end or for news that it will not come. */
-  readonly #waiters = new Set<() => void>()
+  #waiters: Set<() => void> | undefined
 
   /** `scope` is this run's own: closing it takes it out of the one that it was started in. */
   constructor(plan: Plan, nursery: NurseryInternal, scope: Scope.Closeable) {
     this.plan = plan
     this.#nursery = nursery
     this.#scope = scope
-    this.tail = plan.ends.some((end) => end.target === 2) ? new Tail() : undefined
+    this.ends = Ends.of(plan)
     this.inbox = plan.command.notify ? new Inbox() : undefined
   }
 
   get line(): string {
     return Command.display(this.plan.command)
+  }
+
+  get name(): string {
+    return this.plan.name
+  }
+
+  get level(): Level {
+    return this.plan.request.level
   }
 
   get isRunning(): boolean {
@@ -132,30 +129,14 @@ export class Run implements Observer {
     return this.#ticket?.descendants?.()
   }
 
-  /** A fiber that writes a Stream to the process. */
-  addPump(fiber: Fiber.Fiber<unknown, unknown>): void {
-    this.#pumps.push(fiber)
-    this.#watch(fiber)
-  }
-
-  /** A fiber that reads a descriptor of the process into a Sink. */
-  addConsumer(target: number, fiber: Fiber.Fiber<unknown, unknown>): void {
-    this.consumers.set(target, fiber)
-    this.#watch(fiber)
-  }
-
-  #watch(fiber: Fiber.Fiber<unknown, unknown>): void {
-    this.#busy++
-    fiber.addObserver(() => {
-      this.#busy--
-      this.#detach()
-    })
-  }
-
   /** Called when the exit is known, or will never be. */
   onExit(callback: () => void): void {
-    if (Deferred.isDoneUnsafe(this.exit)) callback()
-    else this.#onExit.push(callback)
+    if (Deferred.isDoneUnsafe(this.exit)) {
+      callback()
+      return
+    }
+    this.#onExit ??= []
+    this.#onExit.push(callback)
   }
 
   /** Ends the process by a policy, and waits until nothing of its tree is left. */
@@ -170,7 +151,7 @@ export class Run implements Observer {
   /** The finalizer of the scope. */
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     if (this.#state === "new") this.#state = "ended"
-    if (this.isEnded && this.#busy === 0) {
+    if (this.isEnded && !this.ends.isBusy) {
       this.#closeEnds()
       return Effect.void
     }
@@ -189,7 +170,7 @@ export class Run implements Observer {
       Effect.ignore(this.#gone),
       Effect.sync(() => {
         this.#closeEnds()
-        this.#detach()
+        this.released()
         this.#resumeWith(Effect.interrupt)
       })
     )
@@ -200,14 +181,8 @@ export class Run implements Observer {
     this.helper = helper
     this.#state = "running"
     this.#settle(true)
-    for (const fd of fds) this.#open(fd)
-    this.#live = this.#nursery.registry.started({
-      pid,
-      helper,
-      name: this.plan.name,
-      command: () => this.line,
-      level: this.plan.request.level
-    })
+    for (const fd of fds) this.ends.open(fd, this)
+    this.#live = this.#nursery.registry.started(this)
     this.watcher?.started(this)
     if (!this.#canceled) this.#resumeWith(Effect.succeed(this))
   }
@@ -219,7 +194,7 @@ export class Run implements Observer {
     if (this.#canceled) {
       this.watcher?.exited(Exit.interrupt())
       this.#resumeWith(Effect.interrupt)
-      this.#detach()
+      this.released()
       return
     }
     this.#resumeWith(
@@ -229,13 +204,13 @@ export class Run implements Observer {
         return Effect.fail(error)
       })
     )
-    this.#detach()
+    this.released()
   }
 
   exited(status: number, usage: RawUsage, isLast = false): void {
     const exit = makeExit(status, usage)
     this.#state = "exited"
-    for (const source of this.sources.values()) source.writerExited()
+    this.ends.writerExited()
     if (this.#live !== undefined) this.#nursery.registry.exited(this.#live, exit)
     this.watcher?.exited(Exit.succeed(exit))
     // Who is told at once may close the scope at once, which costs nothing when the end is known too.
@@ -252,12 +227,11 @@ export class Run implements Observer {
   ended(): void {
     this.#state = "ended"
     this.inbox?.end()
-    for (const target of this.targets.values()) target.close()
-    for (const pump of this.#pumps) pump.interruptUnsafe()
+    this.ends.readersEnded()
     if (this.#live !== undefined) this.#nursery.registry.ended(this.#live)
     Deferred.doneUnsafe(this.end, Exit.void)
     // First: who is told closes the scope that this one is in, and need not look after it any more.
-    this.#detach()
+    this.released()
     if (this.#exit !== undefined) this.#exitIs(Exit.succeed(this.#exit))
     this.#wake()
   }
@@ -284,7 +258,7 @@ export class Run implements Observer {
 
   #exitIs(exit: Exit.Exit<ExitStatus.ProcessExit, KeeperLost>): void {
     if (!Deferred.doneUnsafe(this.exit, exit)) return
-    for (const callback of this.#onExit) callback()
+    for (const callback of this.#onExit ?? nobody) callback()
   }
 
   #resumeWith(started: Started): void {
@@ -294,42 +268,31 @@ export class Run implements Observer {
   }
 
   #wake(): void {
-    for (const waiter of Array.from(this.#waiters)) waiter()
+    for (const waiter of Array.from(this.#waiters ?? nobody)) waiter()
   }
 
   /** Waits until nothing is left, or fails when that cannot be reached. */
   get #gone(): Effect.Effect<void, Unkillable> {
     return Effect.callback<void, Unkillable>((resume) => {
+      this.#waiters ??= new Set()
+      const waiters = this.#waiters
       const check = () => {
         if (this.isEnded) resume(Effect.void)
         else if (this.#stuck !== undefined) {
           resume(Effect.fail(new Unkillable({ command: this.line, pid: this.pid, pids: this.#stuck })))
         } else return
-        this.#waiters.delete(check)
+        waiters.delete(check)
       }
-      this.#waiters.add(check)
+      waiters.add(check)
       check()
       return Effect.sync(() => {
-        this.#waiters.delete(check)
+        waiters.delete(check)
       })
     })
   }
 
-  #open(fd: OpenedFd): void {
-    const name = nameOf(fd.target)
-    const operation = fd.kind === "pipeIn" ? "write" : "read"
-    const onError = (errno: string) => new StreamError({ stream: name, operation, command: this.line, errno })
-    const onClose = () => this.#detach()
-    if (fd.kind === "pipeIn") this.targets.set(fd.target, new Target({ handle: fd.handle, onError }))
-    else {
-      const tail = fd.target === 2 ? this.tail : undefined
-      this.sources.set(fd.target, new Source({ handle: fd.handle, name, onError, onClose, tail }))
-    }
-  }
-
   #closeEnds(): void {
-    for (const source of this.sources.values()) source.close("ECANCELED")
-    for (const target of this.targets.values()) target.close()
+    this.ends.close()
     this.inbox?.end()
   }
 
@@ -338,17 +301,15 @@ export class Run implements Observer {
    * closes because all went well, it is given the time for it.
    */
   #release(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    const closeEnds = Effect.sync(() => this.#closeEnds())
-    if (this.#busy === 0) return closeEnds
-    const consumers = this.consumers.values()
-    const finished = Exit.isSuccess(exit) && this.isEnded ? Fiber.awaitAll(consumers) : Fiber.interruptAll(consumers)
-    return Effect.andThen(Effect.andThen(Fiber.interruptAll(this.#pumps), finished), closeEnds)
+    return Effect.andThen(
+      this.ends.release(Exit.isSuccess(exit) && this.isEnded),
+      Effect.sync(() => this.#closeEnds())
+    )
   }
 
   /** A scope may live long and start many: what has ended, and has nothing left to read, does not stay in it. */
-  #detach(): void {
-    if (!this.isEnded || this.#busy > 0) return
-    for (const source of this.sources.values()) if (source.isOpen) return
+  released(): void {
+    if (!this.isEnded || this.ends.isOpen) return
     // The finalizer has nothing to do any more, so what it would do is not run.
     Scope.closeUnsafe(this.#scope, Exit.void)
   }
@@ -361,11 +322,9 @@ export class Run implements Observer {
   }
 
   errorOf({ status, usage }: ExitStatus.ProcessExit): ExitError {
-    // What the process said last may still be in the pipe; reading it here leaves it for the consumer of the stream.
-    this.sources.get(2)?.readNow()
-    const stderr = this.tail?.text() ?? ""
+    const stderr = this.ends.lastWords
     return withoutStack(() => new ExitError({ status, usage, command: this.line, stderr }))
   }
 }
 
-const nameOf = (target: number): string => ["stdin", "stdout", "stderr"][target] ?? `fd ${target}`
+const nobody: ReadonlyArray<never> = []

@@ -23,7 +23,7 @@ import type { Member, Value as Namespaces } from "../namespace/value.ts"
 import type { NurseryInternal } from "../registry.ts"
 import * as Diagnose from "./diagnose.ts"
 import { type Capture, type Plan, plan } from "./request.ts"
-import { Run } from "./run.ts"
+import { Run, type Started } from "./run.ts"
 import * as Trace from "./trace.ts"
 
 export type Spawning = Effect.Effect<Run, Reason.SpawnError | Reason.KeeperLost, Nursery | Scope.Scope>
@@ -45,12 +45,9 @@ export const spawn = (command: Command, capture: Capture): Spawning =>
     const scope = Scope.forkUnsafe(Context.getUnsafe(context, Scope.Scope))
     for (const { fd } of planned.success.held) fd.slot.use(fd.isGift)
     const run = new Run(planned.success, internal, scope)
-    const finalized = Effect.andThen(
-      Scope.addFinalizerExit(scope, (exit) => run.close(exit)),
-      run.begin
-    )
     const { namespaces } = planned.success
-    const begun = namespaces === undefined ? finalized : Effect.andThen(join(namespaces, run, scope), finalized)
+    const begun =
+      namespaces === undefined ? begin(run, scope) : Effect.andThen(join(namespaces, run, scope), begin(run, scope))
     const connected = planned.success.isLive ? Effect.tap(begun, connect) : begun
     if (!Trace.isWanted(fiber)) return connected
     return Effect.flatMap(Trace.watch(fiber, planned.success), (watcher) => {
@@ -58,6 +55,12 @@ export const spawn = (command: Command, capture: Capture): Spawning =>
       return connected
     })
   })
+
+const begin = (run: Run, scope: Scope.Scope): Started =>
+  Effect.andThen(
+    Scope.addFinalizerExit(scope, (exit) => run.close(exit)),
+    run.begin
+  )
 
 const refuse = (
   internal: NurseryInternal,
@@ -165,7 +168,7 @@ const connect = (run: Run): Effect.Effect<void> =>
     run.plan.ends,
     ({ target, role }) => {
       if (role._tag === "Pump") return pump(run, target, withoutServices(role.stream))
-      if (role._tag === "Consumer" && run.sources.get(target)?.isClaimed === false) {
+      if (role._tag === "Consumer" && run.ends.sources.get(target)?.isClaimed === false) {
         return consume(run, target, withoutServicesSink(role.sink))
       }
       return Effect.void
@@ -174,10 +177,10 @@ const connect = (run: Run): Effect.Effect<void> =>
   )
 
 const pump = (run: Run, target: number, stream: Stream.Stream<Uint8Array, unknown>): Effect.Effect<void> => {
-  const writer = run.targets.get(target)
+  const writer = run.ends.targets.get(target)
   if (writer === undefined) return Effect.void
-  run.inputFailure ??= Deferred.makeUnsafe<never, unknown>()
-  const failure = run.inputFailure
+  run.ends.inputFailure ??= Deferred.makeUnsafe<never, unknown>()
+  const failure = run.ends.inputFailure
   const write = Stream.run(
     stream,
     Sink.fromTransform((upstream) => writer.write(upstream))
@@ -194,7 +197,7 @@ const pump = (run: Run, target: number, stream: Stream.Stream<Uint8Array, unknow
       ),
       { startImmediately: true }
     ),
-    (fiber) => run.addPump(fiber)
+    (fiber) => run.ends.addPump(fiber, run)
   )
 }
 
@@ -203,10 +206,10 @@ const consume = (
   target: number,
   sink: Sink.Sink<unknown, Uint8Array, unknown, unknown>
 ): Effect.Effect<void> => {
-  const source = run.sources.get(target)
+  const source = run.ends.sources.get(target)
   if (source === undefined) return Effect.void
   return Effect.map(Effect.forkDetach(Stream.run(source.stream, sink), { startImmediately: true }), (fiber) =>
-    run.addConsumer(target, fiber)
+    run.ends.addConsumer(target, fiber, run)
   )
 }
 

@@ -87,7 +87,9 @@ export class Child implements Observer {
       pid,
       helper,
       name: program.slice(program.lastIndexOf("/") + 1),
-      command: () => CommandLine.display(words),
+      get line() {
+        return CommandLine.display(words)
+      },
       level: "tree"
     })
     this.#report?.(Effect.succeed(this.#stdio))
