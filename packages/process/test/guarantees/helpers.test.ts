@@ -1,4 +1,5 @@
 /** A helper is killed or stopped while its owner lives: what it served is ended all the same, and who had a handle learns of it. */
+import { setImmediate } from "node:timers/promises"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Command from "../../src/Command.ts"
@@ -52,6 +53,14 @@ const expectWorks = Effect.gen(function* () {
   expect(exit.status).toMatchObject({ _tag: "Exited", code: 0 })
 })
 
+/** It is dead, and the event loop has gone round since: it has seen the end of the socket. */
+const noticed = (pid: number) =>
+  Effect.promise(async () => {
+    await until("see a helper leave", () => Proc.entryOf(pid) === undefined)
+    await setImmediate()
+    await setImmediate()
+  })
+
 const provide = Effect.provide(Nursery.layer)
 
 describe("with a living owner, SIGKILL of", () => {
@@ -79,6 +88,8 @@ describe("with a living owner, SIGKILL of", () => {
               yield* process.ended
             }
             expect(stage.left()).toEqual([])
+            // All handles may have been lost with their reapers, before that: a spawn would still be sent to it.
+            yield* noticed(before.keeper)
             yield* expectWorks
             const after = yield* family
             expect(after.keeper).not.toBe(before.keeper)
