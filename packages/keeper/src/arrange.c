@@ -15,6 +15,7 @@
 #include "namespaces.h"
 #include "sandbox.h"
 #include "setup.h"
+#include "system.h"
 
 #define OWN_SCORE "/proc/self/oom_score_adj"
 
@@ -109,16 +110,6 @@ static int set_affinity(const struct setup_reader *item) {
   return 0;
 }
 
-static int write_number(const char *path, int value) {
-  char text[16];
-  int length = snprintf(text, sizeof text, "%d", value), error = 0;
-  int file = open(path, O_WRONLY | O_CLOEXEC);
-  if (file < 0) return errno;
-  if (write(file, text, (size_t)length) < 0) error = errno;
-  close(file);
-  return error;
-}
-
 /*
  * A reaper may not be looked into, nor then this child, which still shares its memory; and the file belongs to the user of a
  * process only as long as that is not so.
@@ -126,14 +117,13 @@ static int write_number(const char *path, int value) {
 static int set_oom_score(int value, bool privileged) {
   prctl(PR_SET_DUMPABLE, 1);
   char text[16];
-  int error = 0, file = open(OWN_SCORE, O_RDONLY | O_CLOEXEC);
-  ssize_t got = file < 0 ? -1 : read(file, text, sizeof text - 1);
-  if (got < 0) error = errno;
-  else text[got] = 0;
-  if (file >= 0) close(file);
+  int error = read_file(OWN_SCORE, text, sizeof text) > 0 ? 0 : errno;
   /* Lowering it takes a privilege, which the owner has given up if its user is another one than that of the helpers. */
   if (error == 0 && !privileged && value < strtol(text, NULL, 10)) error = EACCES;
-  if (error == 0) error = write_number(OWN_SCORE, value);
+  if (error == 0) {
+    snprintf(text, sizeof text, "%d", value);
+    error = write_file(OWN_SCORE, text);
+  }
   prctl(PR_SET_DUMPABLE, 0);
   return error;
 }

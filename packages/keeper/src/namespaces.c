@@ -6,13 +6,14 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "system.h"
 
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
@@ -29,14 +30,6 @@ struct attributes {
   uint64_t set, clear, propagation, user_namespace;
 };
 #define ATTRIBUTE_READ_ONLY 1
-
-static int write_file(const char *path, const char *text) {
-  int file = open(path, O_WRONLY | O_CLOEXEC);
-  if (file < 0) return errno;
-  int error = write(file, text, strlen(text)) < 0 ? errno : 0;
-  close(file);
-  return error;
-}
 
 int map_ids(const struct own_ids *ids) {
   char text[64];

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -153,4 +154,12 @@ ssize_t read_file(const char *path, char *into, size_t size) {
   close(file);
   into[length] = 0;
   return (ssize_t)length;
+}
+
+int write_file(const char *path, const char *text) {
+  int file = open(path, O_WRONLY | O_CLOEXEC);
+  if (file < 0) return errno;
+  int error = write(file, text, strlen(text)) < 0 ? errno : 0;
+  close(file);
+  return error;
 }

@@ -54,4 +54,7 @@ bool each_name(const char *directory, void (*tell)(const char *name, void *conte
 /* Reads a small file of /proc whole into `into`, NUL-terminated. Its length, or -1. */
 ssize_t read_file(const char *path, char *into, size_t size);
 
+/* Writes a text to a file that is there, in one piece. errno, 0: done. */
+int write_file(const char *path, const char *text);
+
 #endif

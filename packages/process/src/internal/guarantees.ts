@@ -12,10 +12,21 @@ export interface LevelGuarantee {
   readonly reason: string
 }
 
+/** The keys of the option `sandbox`, what its `scope` can have, and the option `seccomp`. */
+export const sandboxFeatures = [
+  "read",
+  "write",
+  "execute",
+  "connect",
+  "bind",
+  "signals",
+  "abstract-sockets",
+  "seccomp"
+] as const
+
 /** One thing that a sandbox can hold back. */
 export interface SandboxGuarantee {
-  /** A key of the option `sandbox`, what its `scope` can have, or the option `seccomp`. */
-  readonly feature: "read" | "write" | "execute" | "connect" | "bind" | "signals" | "abstract-sockets" | "seccomp"
+  readonly feature: (typeof sandboxFeatures)[number]
   readonly available: boolean
   /** Why not, and what to do; empty where it is available. */
   readonly reason: string

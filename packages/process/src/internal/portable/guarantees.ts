@@ -3,20 +3,9 @@
  *
  * @internal
  */
-import type { Guarantees } from "../guarantees.ts"
+import { type Guarantees, sandboxFeatures } from "../guarantees.ts"
 
 const needsKeeper = "needs the keeper, which runs on Linux: use Nursery.layer or Nursery.layerAuto"
-
-const sandboxFeatures = [
-  "read",
-  "write",
-  "execute",
-  "connect",
-  "bind",
-  "signals",
-  "abstract-sockets",
-  "seccomp"
-] as const
 
 export const guarantees: Guarantees = {
   backend: "portable",
