@@ -1,0 +1,5 @@
+/**
+ * Typed pipelines of processes: joined by the kernel, with the truth about which stage failed.
+ */
+export * from "./PipelineError.ts"
+export type * from "./Report.ts"

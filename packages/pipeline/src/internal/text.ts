@@ -1,0 +1,11 @@
+/**
+ * Texts of messages.
+ *
+ * @internal
+ */
+
+/** What an error says, whatever it is. */
+export const describe = (error: unknown): string => {
+  if (error instanceof Error) return error.message === "" ? error.name : error.message
+  return typeof error === "string" ? error : JSON.stringify(error)
+}
