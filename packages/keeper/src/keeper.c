@@ -20,6 +20,7 @@
 #include "ledger.h"
 #include "notify.h"
 #include "paths.h"
+#include "progress.h"
 #include "system.h"
 
 /* How often reapers are looked after while the last of them end. */
@@ -151,6 +152,7 @@ static bool set_up(pid_t guard, pid_t owner) {
   set_nonblocking(keeper->socket);
   keeper->null = out_of_the_way(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (keeper->null < 0 || keeper->socket < 0 || !open_channels()) return false;
+  keeper->progress = progress_open();
   char status[32];
   snprintf(status, sizeof status, "/proc/%d/status", owner);
   keeper->owner_status = open(status, O_RDONLY | O_CLOEXEC);

@@ -108,6 +108,7 @@ struct keeper {
   int jobs[2], group_jobs[2];
   int streams[3]; /* the owner's standard streams, at numbers out of the way */
   int null, spare;
+  int progress; /* progress.h, -1: none */
   struct rlimit descriptors; /* as they were */
   struct hello options;
   bool greeted, closing, finishing, adopting, reading, fork_failed;

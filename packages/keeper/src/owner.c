@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "keeper.h"
+#include "progress.h"
 
 #define READ_SIZE (64u << 10)
 
@@ -86,6 +87,7 @@ static void handle_input(void) {
         owner_gone();
         return;
       case FRAME_COMPLETE:
+        progress_begin(used);
         handle_request(&request);
         if (keeper->socket >= 0) queue_consume(&keeper->input, used);
     }

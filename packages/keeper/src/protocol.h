@@ -74,6 +74,11 @@ struct ready {
   uint32_t guard;  /* pid */
   uint32_t features; /* enum feature */
   uint64_t time;   /* CLOCK_MONOTONIC, nanoseconds */
+  /*
+   * A descriptor of the keeper to be opened: a file of one uint64, the bytes of requests that it has begun to carry out. What
+   * begins at that position or beyond it has had no effect when the keeper is gone. -1: none.
+   */
+  int32_t progress;
 } __attribute__((packed));
 
 enum feature {

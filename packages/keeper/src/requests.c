@@ -52,7 +52,7 @@ static void greet(const struct request *request) {
   if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0) features |= FEATURE_FILTERS;
   features |= landlock_abi() << LANDLOCK_SHIFT;
   /* Also for another version: the owner can say which one it has found. */
-  struct ready ready = {PROTOCOL_VERSION, (uint32_t)getpid(), (uint32_t)keeper->guard, features, now_nanoseconds()};
+  struct ready ready = {PROTOCOL_VERSION, (uint32_t)getpid(), (uint32_t)keeper->guard, features, now_nanoseconds(), keeper->progress};
   reply(REPLY_READY, request->id, &ready, sizeof ready);
 }
 

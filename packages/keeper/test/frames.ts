@@ -342,7 +342,7 @@ export type Answer = Told &
 const senders = ["member", "stranger", "gone"] as const
 
 const sizes: ReadonlyMap<number, number> = new Map([
-  [Reply.ready, 24],
+  [Reply.ready, 28],
   [Reply.failed, 12],
   [Reply.exited, 88],
   [Reply.ended, 12],

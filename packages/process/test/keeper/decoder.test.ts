@@ -58,9 +58,9 @@ const conversation: ReadonlyArray<readonly [bytes: Buffer, call: ReadonlyArray<u
     frame(
       F.Reply.ready,
       1,
-      struct(F.Ready, { version: F.VERSION, keeper: 4_000_000, guard: 77, features: 5, time: 9 })
+      struct(F.Ready, { version: F.VERSION, keeper: 4_000_000, guard: 77, features: 5, time: 9, progress: 12 })
     ),
-    ["ready", { version: F.VERSION, keeper: 4_000_000, guard: 77, features: 5 }]
+    ["ready", { version: F.VERSION, keeper: 4_000_000, guard: 77, features: 5, progress: 12 }]
   ],
   [
     frame(F.Reply.started, 2, struct(F.Started, { pid: 10, reaper: 11, time: 2 ** 40, count: 0 })),
@@ -182,7 +182,7 @@ describe("Decoder", () => {
   it("takes a READY of another version as far as its version", () => {
     const { calls, decoder } = recording()
     decoder.push(frame(F.Reply.ready, 1, u32(7, 0, 0, 0, 0, 0, 0, 0, 0)))
-    expect(calls).toEqual([["ready", { version: 7, keeper: 0, guard: 0, features: 0 }]])
+    expect(calls).toEqual([["ready", { version: 7, keeper: 0, guard: 0, features: 0, progress: -1 }]])
   })
 
   it("reads a frame of eight megabytes from many small chunks", () => {

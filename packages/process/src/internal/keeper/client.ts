@@ -95,6 +95,8 @@ export class KeeperClient implements Backend {
       dead: (family) => {
         this.#families.delete(family)
       },
+      untouched: (ticket) => this.#family().adopt(ticket),
+      unheld: ({ done, moves, request }) => this.#family().objects.make(request, done, moves),
       warn: options.warn
     }
   }

@@ -22,8 +22,11 @@ import { errorCode } from "./system.ts"
 export interface ConnectionHandler extends Omit<ReplyHandler, "violation"> {
   /** It never became ready. Nothing else will come. */
   unavailable(error: KeeperUnavailable): void
-  /** It was ready, and is gone: the socket has closed, or what comes out of it makes no sense. */
-  gone(what: string): void
+  /**
+   * It was ready, and is gone: the socket has closed, or what comes out of it makes no sense. `isClosed`: the keeper has closed it, so
+   * that nothing is begun any more of what was sent.
+   */
+  gone(what: string, isClosed: boolean): void
   /** The guard has been waited for. It leaves last: if by itself, everything is dead. */
   guardExited(signal: NodeJS.Signals | null): void
 }
@@ -205,10 +208,10 @@ export class Connection {
       this.#fail(Failures.garbage(this.#path, text))
       return
     }
-    this.#socketEnded(`it sent ${text}, which is no frame of its protocol`)
+    this.#socketEnded(`it sent ${text}, which is no frame of its protocol`, false)
   }
 
-  #socketEnded(what: string): void {
+  #socketEnded(what: string, isClosed = true): void {
     // While it starts, the exit of the guard says more.
     if (this.#state !== "ready") return
     // What came before counts, and may say that this is the end already.
@@ -217,7 +220,7 @@ export class Connection {
     this.#state = "ended"
     this.#decoder?.stop()
     this.disconnect()
-    this.#handler.gone(what)
+    this.#handler.gone(what, isClosed)
   }
 
   #spawnError(error: unknown): KeeperUnavailable {

@@ -15,6 +15,8 @@ export interface ReadyReply {
   readonly guard: number
   /** Bits of `frames.Feature`. */
   readonly features: number
+  /** The file that says how many bytes of requests it has begun to carry out, to be opened through its descriptor table; -1: none. */
+  readonly progress: number
 }
 
 /** An end of a pipe, to be opened through the keeper's descriptor table. */
@@ -244,7 +246,7 @@ export class Decoder {
     const version = bytes.readUInt32LE(at + F.Ready.at.version)
     if (version !== F.VERSION) {
       // What follows the version is another version's business.
-      this.#handler.ready({ version, keeper: 0, guard: 0, features: 0 })
+      this.#handler.ready({ version, keeper: 0, guard: 0, features: 0, progress: -1 })
       return true
     }
     if (size !== F.Ready.size) return false
@@ -252,7 +254,8 @@ export class Decoder {
       version,
       keeper: bytes.readUInt32LE(at + F.Ready.at.keeper),
       guard: bytes.readUInt32LE(at + F.Ready.at.guard),
-      features: bytes.readUInt32LE(at + F.Ready.at.features)
+      features: bytes.readUInt32LE(at + F.Ready.at.features),
+      progress: bytes.readInt32LE(at + F.Ready.at.progress)
     })
     return true
   }

@@ -55,8 +55,13 @@ const destroy = (socket: Socket): void => {
 /** The keeper greets a limited number of connections at a time, and the kernel queues a limited number for it. */
 const CONCURRENCY = 32
 
+/** Whoever accepts connections there has refused or closed it: the keeper, or the kernel in place of a dead one. */
+const refusals = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE"])
+
 interface Attempt {
   readonly id: number
+  /** It is wanted, and has not been refused before. */
+  isWorthAnother: boolean
   done: (result: Socket | string) => void
   /** Takes it from the event loop, once it is being made. */
   unref: (() => void) | undefined
@@ -68,6 +73,7 @@ export class DuplexSockets {
   readonly #drop: (id: number) => void
   #listening: Listening | undefined
   #asked = false
+  #isGone = false
   #active = 0
   readonly #waiting = new Set<Attempt>()
 
@@ -85,20 +91,25 @@ export class DuplexSockets {
       this.#next()
       return
     }
+    this.#fail(listening)
+  }
+
+  /** The keeper is gone. */
+  gone(): void {
+    this.#isGone = true
+    this.#fail("ECONNRESET")
+  }
+
+  #fail(error: string): void {
     const failed = [...this.#waiting]
     this.#waiting.clear()
-    for (const attempt of failed) attempt.done(listening)
+    for (const attempt of failed) attempt.done(error)
   }
 
   /** As `connectObject`; returns what gives up: `done` is not called then. */
   connect(id: number, done: (result: Socket | string) => void): () => void {
-    const attempt: Attempt = { id, done, unref: undefined }
-    this.#waiting.add(attempt)
-    if (this.#listening === undefined && !this.#asked) {
-      this.#asked = true
-      this.#ask()
-    }
-    this.#next()
+    const attempt: Attempt = { id, isWorthAnother: true, done, unref: undefined }
+    this.#begin(attempt)
     return () => this.#abandon(attempt)
   }
 
@@ -106,11 +117,32 @@ export class DuplexSockets {
   #abandon(attempt: Attempt): void {
     if (this.#waiting.delete(attempt)) return
     attempt.unref?.()
+    attempt.isWorthAnother = false
     attempt.done = (result) => {
       if (typeof result === "string") return
       destroy(result)
       this.#drop(attempt.id)
     }
+  }
+
+  #begin(attempt: Attempt): void {
+    this.#waiting.add(attempt)
+    if (this.#listening === undefined && !this.#asked) {
+      this.#asked = true
+      this.#ask()
+    }
+    this.#next()
+  }
+
+  /**
+   * Refused by a keeper that is dead, or by one that has been asked for too much. The keeper is asked again where it listens, for only
+   * one that lives answers.
+   */
+  #again(attempt: Attempt): void {
+    attempt.isWorthAnother = false
+    attempt.unref = undefined
+    this.#listening = undefined
+    this.#begin(attempt)
   }
 
   #next(): void {
@@ -123,8 +155,10 @@ export class DuplexSockets {
         this.#active--
         // It may have arrived nevertheless.
         if (typeof result === "string") this.#drop(attempt.id)
+        const isRefused = typeof result === "string" && refusals.has(result)
+        if (isRefused && attempt.isWorthAnother && !this.#isGone) this.#again(attempt)
+        else attempt.done(result)
         this.#next()
-        attempt.done(result)
       })
     }
   }

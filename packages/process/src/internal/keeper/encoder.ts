@@ -49,9 +49,20 @@ export class Encoder {
   #view = new DataView(this.#buffer.buffer, 0, INITIAL_SIZE)
   #end = 0
   #frame = 0
+  #sent = 0
 
   get size(): number {
     return this.#end
+  }
+
+  /** How many bytes were there at the last `reset`, since the first frame. */
+  get sent(): number {
+    return this.#sent
+  }
+
+  /** Where the next frame begins, in the same count. */
+  get position(): number {
+    return this.#sent + this.#end
   }
 
   /** What has been written since the last `reset`. Valid until the next call. */
@@ -61,6 +72,7 @@ export class Encoder {
 
   /** Starts over. `kept`: somebody still reads the bytes, so that the next frames need another buffer. */
   reset(kept: boolean): void {
+    this.#sent += this.#end
     this.#end = 0
     if (kept || this.#buffer.length > KEPT_SIZE) {
       this.#buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE)

@@ -26,7 +26,7 @@ import type { LentFd, ReadyReply } from "./decoder.ts"
 import type { Encoder, Tuning } from "./encoder.ts"
 import * as Failures from "./failures.ts"
 import * as F from "./frames.ts"
-import { type Holder, KeptObject, Objects } from "./objects.ts"
+import { type Holder, type HoldRetry, KeptObject, Objects } from "./objects.ts"
 import { KeeperDescriptors } from "./pipes.ts"
 import { awaitGone } from "./proof.ts"
 import { Sender } from "./sender.ts"
@@ -38,6 +38,10 @@ export interface FamilyEvents {
   retired(family: Family): void
   /** Everything of it is dead, as far as can be known. */
   dead(family: Family): void
+  /** It is gone and has certainly not begun this, which needs nothing of what went down with it: another one has to. */
+  untouched(ticket: KeptProcess): void
+  /** Likewise, for something to be held. */
+  unheld(retry: HoldRetry): void
   warn(message: string): void
 }
 
@@ -125,10 +129,14 @@ export class Family implements ConnectionHandler, Holder {
 
   spawn(request: SpawnRequest, observer: Observer): KeptProcess {
     const ticket = new KeptProcess(this, this.nextId(), request, observer)
-    this.#tickets.set(ticket.id, ticket)
-    if (this.#state === "ready") this.#send(ticket)
-    else if (this.#state !== "starting") queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
+    this.#take(ticket)
     return ticket
+  }
+
+  /** A spawn that another keeper has not begun. */
+  adopt(ticket: KeptProcess): void {
+    ticket.moveTo(this, this.nextId())
+    this.#take(ticket)
   }
 
   pipe(): KeptPipe {
@@ -203,6 +211,10 @@ export class Family implements ConnectionHandler, Holder {
     this.objects.drop(object, undefined)
   }
 
+  again(retry: HoldRetry): void {
+    this.#events.unheld(retry)
+  }
+
   get isAlive(): boolean {
     return this.#state === "ready" || this.#state === "starting"
   }
@@ -234,7 +246,7 @@ export class Family implements ConnectionHandler, Holder {
     this.#guard = reply.guard
     this.#keeper = reply.keeper
     this.#features = reply.features
-    this.#descriptors = KeeperDescriptors.open(reply.keeper)
+    this.#descriptors = KeeperDescriptors.open(reply.keeper, reply.progress)
     const waiting = [...this.#tickets.values()]
     this.#started(undefined)
     for (const ticket of waiting) {
@@ -247,18 +259,23 @@ export class Family implements ConnectionHandler, Holder {
     this.#events.retired(this)
     this.#started(error)
     const lost = Failures.notStarted(error)
-    this.objects.fail(lost)
+    this.objects.fail(lost, undefined)
     for (const ticket of [...this.#tickets.values()]) ticket.lost(lost)
     this.#dead()
   }
 
-  gone(what: string): void {
+  gone(what: string, isClosed: boolean): void {
     this.#state = "lost"
     this.#events.retired(this)
     // Of those that closing does not wait for only the released ones are left.
     const error = this.#closing?.size === 0 ? Failures.closed : Failures.keeperLost(what)
-    for (const ticket of [...this.#tickets.values()]) ticket.lost(error)
-    this.objects.fail(Failures.heldLost)
+    // What was not even handed to the socket is untouched in any case.
+    const begun = (isClosed ? this.#descriptors?.begun : undefined) ?? this.encoder.sent
+    for (const ticket of [...this.#tickets.values()]) {
+      if (!this.#passOn(ticket, begun)) ticket.lost(error)
+    }
+    this.objects.fail(Failures.heldLost, this.#closing === undefined ? begun : undefined)
+    this.#sender.gone()
     for (const id of [...this.#signals.keys()]) this.done(id, Errno.ESRCH)
     if (this.#guardGone !== undefined) this.#prove(this.#guardGone.signal)
     else this.#expectEnd()
@@ -332,6 +349,25 @@ export class Family implements ConnectionHandler, Holder {
 
   listening(_id: number, secret: Buffer, name: string): void {
     this.#sender.listening({ secret, name })
+  }
+
+  #take(ticket: KeptProcess): void {
+    this.#tickets.set(ticket.id, ticket)
+    if (this.#state === "ready") this.#send(ticket)
+    else if (this.#state !== "starting") queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
+  }
+
+  /** Whether another keeper gets it, or its observer has been told: `begun` is how far this one has come. */
+  #passOn(ticket: KeptProcess, begun: number): boolean {
+    if (this.#closing !== undefined || !ticket.withdraw(begun)) return false
+    const { fds, setup } = ticket.request
+    if (fds.some(({ kind }) => kind === "joined" || kind === "held") || setup?.some(({ kind }) => kind === "enter")) {
+      ticket.lostBeforeStart(Failures.objectLost)
+    } else {
+      this.#tickets.delete(ticket.id)
+      this.#events.untouched(ticket)
+    }
+    return true
   }
 
   #send(ticket: KeptProcess): void {

@@ -176,7 +176,14 @@ export const Hello = layout({
   reapers: "u32"
 })
 
-export const Ready = layout({ version: "u32", keeper: "u32", guard: "u32", features: "u32", time: "u64" })
+export const Ready = layout({
+  version: "u32",
+  keeper: "u32",
+  guard: "u32",
+  features: "u32",
+  time: "u64",
+  progress: "i32"
+})
 
 export const StopPolicy = layout({ signal: "u8", reach: "u8", zero: "u16", grace: "u32", linger: "u32" })
 

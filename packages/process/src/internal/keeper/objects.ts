@@ -24,6 +24,8 @@ export interface Holder {
   hold(change: 1 | -1): void
   /** A socket of this program whose other end is that object, or the name of an error. */
   connect(id: number, done: (result: Socket | string) => void): void
+  /** Has another keeper make it: this one is gone and has not begun it. */
+  again(retry: HoldRetry): void
   /** Of a descriptor of the keeper, to be opened in this program. */
   pathOf(descriptor: number): string
 }
@@ -66,7 +68,21 @@ export class KeptObject implements Held {
   }
 }
 
+/** What has to be held, and how many keepers were lost before they began it. */
+export interface HoldRetry {
+  readonly request: HeldRequest
+  readonly done: (result: Holding) => void
+  readonly moves: number
+}
+
+/** One keeper after the other is lost: this is given up then. */
+const MOVES_MAX = 8
+
 interface Waiting {
+  /** Where its request begins in what was sent. */
+  readonly position: number
+  /** `undefined`: it cannot be asked of another keeper. */
+  readonly retry: HoldRetry | undefined
   readonly failed: (result: HeldFailure | KeeperLost) => void
   readonly told: (tells: Buffer) => void
 }
@@ -91,7 +107,7 @@ export class Objects {
   }
 
   /** `done` is called once, later. */
-  make(request: HeldRequest, done: (result: Holding) => void): void {
+  make(request: HeldRequest, done: (result: Holding) => void, moves = 0): void {
     const { lost } = this
     if (lost !== undefined) {
       queueMicrotask(() => done({ _tag: "Lost", error: lost }))
@@ -103,7 +119,8 @@ export class Objects {
     }
     const id = this.#ask(
       (result) => done("step" in result ? { _tag: "Failed", failure: result } : { _tag: "Lost", error: result }),
-      (tells) => done({ _tag: "Held", held: this.#told(id, tells) })
+      (tells) => done({ _tag: "Held", held: this.#told(id, tells) }),
+      moves < MOVES_MAX ? { request, done, moves: moves + 1 } : undefined
     )
     this.#holder.encoder.object(id, payloadOf(request))
     this.#holder.written()
@@ -115,8 +132,7 @@ export class Objects {
       queueMicrotask(() => done(lost))
       return
     }
-    this.#waiting.set(id, { failed: done, told: () => done(undefined) })
-    this.#holder.hold(1)
+    this.#wait(id, { failed: done, told: () => done(undefined) }, undefined)
     this.#holder.encoder.seal(id)
     this.#holder.written()
   }
@@ -147,21 +163,27 @@ export class Objects {
     return true
   }
 
-  /** The keeper answers nothing any more. */
-  fail(error: KeeperLost): void {
+  /** The keeper answers nothing any more. `begun`: what begins there or later it has not begun; `undefined`: nobody asks again. */
+  fail(error: KeeperLost, begun: number | undefined): void {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
-    for (const { failed } of waiting) {
+    for (const { failed, position, retry } of waiting) {
       this.#holder.hold(-1)
-      failed(error)
+      if (retry !== undefined && begun !== undefined && position >= begun) this.#holder.again(retry)
+      else failed(error)
     }
   }
 
-  #ask(failed: Waiting["failed"], told: Waiting["told"]): number {
+  #ask(failed: Waiting["failed"], told: Waiting["told"], retry: HoldRetry | undefined): number {
     const id = this.#holder.nextId()
-    this.#waiting.set(id, { failed, told })
-    this.#holder.hold(1)
+    this.#wait(id, { failed, told }, retry)
     return id
+  }
+
+  /** Its request is what is written next. */
+  #wait(id: number, answers: Pick<Waiting, "failed" | "told">, retry: HoldRetry | undefined): void {
+    this.#waiting.set(id, { ...answers, position: this.#holder.encoder.position, retry })
+    this.#holder.hold(1)
   }
 
   #told(id: number, tells: Buffer): KeptObject {

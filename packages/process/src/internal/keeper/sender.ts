@@ -72,6 +72,11 @@ export class Sender {
     this.#sockets.answered(listening)
   }
 
+  /** The keeper is gone. */
+  gone(): void {
+    this.#sockets.gone()
+  }
+
   /** Whether the request that the keeper refused was one of ours. */
   refused(id: number, errno: number): boolean {
     if (id !== this.#listenId) return false
@@ -81,13 +86,14 @@ export class Sender {
 
   #write(ticket: KeptProcess, objects: ReadonlyArray<number> | undefined): void {
     const { encoder } = this.#connection
-    const unwritable =
-      (ticket.request.clearEnv ? undefined : this.#compare()) ?? encoder.spawn(ticket.id, ticket.request, objects)
+    const unsendable = ticket.request.clearEnv ? undefined : this.#compare()
+    const { position } = encoder
+    const unwritable = unsendable ?? encoder.spawn(ticket.id, ticket.request, objects)
     if (unwritable !== undefined) {
       ticket.failLater(failureOf(unwritable))
       return
     }
-    ticket.sent()
+    ticket.sent(position)
     this.#connection.written()
   }
 

@@ -45,17 +45,23 @@ const canceled: SpawnFailure = { step: "request", errno: Errno.ECANCELED, target
 /** It has ended without ever having been told as started or failed. */
 const unanswered: SpawnFailure = { step: "helper", errno: Errno.EIO, target: -1 }
 
+/** How many keepers may be lost one after the other before a spawn that none of them has begun is given up. */
+const MOVES_MAX = 8
+
 /** It did not start within the spawn deadline, and cannot be killed either. */
 const overdue: SpawnFailure = { step: "exec", errno: Errno.ETIMEDOUT, target: -1 }
 
 const noFds: ReadonlyArray<OpenedFd> = []
 
 export class KeptProcess implements Ticket {
-  readonly id: number
   readonly request: SpawnRequest
-  readonly #family: Family
   readonly #observer: Observer
+  #id: number
+  #family: Family
   #state: State = "waiting"
+  /** Where its request begins in what was sent. */
+  #position = 0
+  #moves = 0
   /** What the observer is told when the start that is being undone has been undone. */
   #failure: SpawnFailure | KeeperLost | undefined
   #sockets: Array<ConnectedFd> | undefined
@@ -72,10 +78,14 @@ export class KeptProcess implements Ticket {
 
   constructor(family: Family, id: number, request: SpawnRequest, observer: Observer) {
     this.#family = family
-    this.id = id
+    this.#id = id
     this.request = request
     this.#observer = observer
     family.hold(1)
+  }
+
+  get id(): number {
+    return this.#id
   }
 
   get pid(): number {
@@ -160,10 +170,33 @@ export class KeptProcess implements Ticket {
   }
 
   /** The keeper has taken its own hold of the sockets when it gets to what follows the spawn: no other copy may delay their end. */
-  sent(): void {
+  sent(position: number): void {
     this.#giveUp = undefined
     this.#state = "asked"
+    this.#position = position
     for (const { object } of this.#sockets ?? []) this.#family.drop(object)
+  }
+
+  /**
+   * Its keeper is gone, which has begun the requests before this position, and no others. Whether it waits again, to be sent to another
+   * one. One that nobody wants any more has failed now.
+   */
+  withdraw(begun: number): boolean {
+    if (this.#state !== "waiting" && !(this.#state === "asked" && this.#position >= begun)) return false
+    if (this.#failure !== undefined) {
+      this.failed(canceled)
+      return false
+    }
+    this.#abandonSockets()
+    this.#state = "waiting"
+    return this.#moves++ < MOVES_MAX
+  }
+
+  moveTo(family: Family, id: number): void {
+    if (this.#held) this.#family.hold(-1)
+    this.#family = family
+    this.#id = id
+    if (this.#held) family.hold(1)
   }
 
   /** It will never be sent: the object that it needs went down with another family. */
@@ -259,9 +292,7 @@ export class KeptProcess implements Ticket {
 
   lost(error: KeeperLost): void {
     if (this.#state === "lost" || this.#state === "over") return
-    this.#giveUp?.()
-    this.#giveUp = undefined
-    this.#dropSockets()
+    this.#abandonSockets()
     this.#state = "lost"
     this.#answer(Errno.ESRCH)
     this.#hold()
@@ -351,6 +382,13 @@ export class KeptProcess implements Ticket {
     else this.#dropSockets()
   }
 
+  /** Those that are being connected too. */
+  #abandonSockets(): void {
+    this.#giveUp?.()
+    this.#giveUp = undefined
+    this.#dropSockets()
+  }
+
   /** For a process that nobody will talk to. */
   #dropSockets(): void {
     const sockets = this.#sockets
@@ -374,9 +412,7 @@ export class KeptProcess implements Ticket {
 
   /** The last of it. */
   #leave(): void {
-    this.#giveUp?.()
-    this.#giveUp = undefined
-    this.#dropSockets()
+    this.#abandonSockets()
     this.#state = "over"
     this.#answer(Errno.ESRCH)
     this.#hold()
