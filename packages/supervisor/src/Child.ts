@@ -206,6 +206,7 @@ export const process = <
     command: internal.commandOf(command),
     ready: options?.ready?.spec,
     liveness: options?.liveness?.spec,
+    fdStoreMax: options?.fdStoreMax,
     stop: options?.stop,
     reload: internal.reloadOf(options?.reload)
   })

@@ -93,6 +93,11 @@ describe("numbers and durations", () => {
 
   it.each<[string, Child.Any, string]>([
     ["a negative grace", withGrace(-1), "stop.grace is negative: -1"],
+    [
+      "a store for no descriptors",
+      Child.process("a", x, { fdStoreMax: 0 }),
+      "fdStoreMax is no number of descriptors from 1 on: 0"
+    ],
     ["a grace that is no number", withGrace(Number.NaN), "stop.grace is no duration: NaN"],
     ["a grace that is no duration", withGrace(untyped("soon")), "stop.grace is no duration: soon"],
     ["negative health", withHealthy(-5), "restart.healthyAfter is negative: -5"],

@@ -114,6 +114,16 @@ export interface ProcessOptions<
         exit: ChildExit<ProcessFailure | NoInfer<E | ReadyE | BE>, ProcessExit>
       ) => Effect.Effect<Decision, DecideE, DecideR>)
     | undefined
+  /**
+   * How many descriptors the process may hand over to its next life, as `FileDescriptorStoreMax=` of systemd: what it sends with
+   * `FDSTORE=1` (sd_pid_notify_with_fds(3)) is held, and the process that is started in its place gets it after the descriptors of
+   * `activation`, under the names that it was sent with (`FDNAME=`). `FDSTOREREMOVE=1` lets go of a name.
+   *
+   * It is kept for as long as the child is started again, whoever asks for that, and while it is paused. When the child stays down
+   * otherwise, because it was stopped, has completed or has failed for good, and when its tree ends, all of it is closed. Without the
+   * option nothing is held. A command that brings an `fdStore` of its own has that instead, for as long as its scope is open.
+   */
+  readonly fdStoreMax?: number | undefined
   /** How it is ended: changes what its command says. */
   readonly stop?: Command.StopOptions | undefined
   /**

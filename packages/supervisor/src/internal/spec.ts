@@ -116,6 +116,8 @@ export interface ProcessSpec extends Common {
   readonly command: (provided: Provided) => AnyEffect<Command.Command>
   readonly ready: ReadySpec | undefined
   readonly liveness: LivenessSpec | undefined
+  /** What it may hand over for its next life: how many descriptors. `undefined`: nothing. */
+  readonly fdStoreMax: number | undefined
   /** Changes the command's own. */
   readonly stop: Command.StopOptions | undefined
   /**

@@ -106,7 +106,12 @@ const restartProblem = ({ restart, significant }: ChildSpec): string | undefined
 const kindProblem = (spec: ChildSpec): string | undefined => {
   switch (spec.kind) {
     case "process":
-      return spec.ready?.problem ?? spec.liveness?.problem ?? durationProblem("stop.grace", spec.stop?.grace)
+      return (
+        spec.ready?.problem ??
+        spec.liveness?.problem ??
+        durationProblem("stop.grace", spec.stop?.grace) ??
+        storeProblem(spec.fdStoreMax)
+      )
     case "effect":
       return spec.ready?.problem ?? livenessProblem(spec) ?? durationProblem("stopTimeout", spec.stopTimeout)
     case "supervisor":
@@ -114,6 +119,11 @@ const kindProblem = (spec: ChildSpec): string | undefined => {
       return intensityProblem(spec.intensity)
   }
 }
+
+const storeProblem = (max: number | undefined): string | undefined =>
+  max === undefined || (Number.isSafeInteger(max) && max > 0)
+    ? undefined
+    : `fdStoreMax is no number of descriptors from 1 on: ${String(max)}`
 
 const livenessProblem = ({ liveness, ready }: EffectSpec): string | undefined => {
   if (liveness === undefined || ready !== undefined) return liveness?.problem

@@ -12,6 +12,7 @@ import type { ChildExit } from "../../ChildExit.ts"
 import type { GaveUp, PastExit } from "../../SupervisorError.ts"
 import type { Status } from "../../SupervisorEvent.ts"
 import type { ChildSpec } from "../spec.ts"
+import { Keep } from "./keep.ts"
 import type { Life } from "./life.ts"
 import { Listeners } from "./listeners.ts"
 
@@ -47,6 +48,7 @@ export class Entry {
   attempts = 0
   restarts = 0
   schedule: ScheduleStep | undefined
+  readonly keep = new Keep()
   /** As was told last; `undefined` until it is there. The core may be ahead of this by what is still to be done. */
   told: Standing | undefined
   /** Told each time that it stands differently. */

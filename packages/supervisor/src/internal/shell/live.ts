@@ -52,7 +52,7 @@ const processLife = (spec: ProcessSpec, life: Life, provided: Provided): AnyEffe
 
 const commandOf = (spec: ProcessSpec, life: Life, provided: Provided): AnyEffect<Command.Command> =>
   Effect.flatMap(life.command === undefined ? spec.command(provided) : Effect.succeed(life.command), (command) =>
-    prepare(command, spec)
+    Effect.flatMap(prepare(command, spec), (prepared) => life.entry.keep.into(prepared, spec))
   )
 
 const spawn = (life: Life, command: Command.Command) => {

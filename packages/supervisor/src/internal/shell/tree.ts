@@ -351,12 +351,15 @@ export class Tree {
 
   #changed(id: string, incarnation: number, status: Status): void {
     const entry = this.#existing(id)
+    // What is only paused is to go on where it was.
+    if (status === "completed" || status === "stopped" || status === "failed") entry.keep.empty()
     this.tell.changed(entry, status, incarnation)
     entry.changes.tell()
   }
 
   #removed(id: string): void {
     const entry = this.#existing(id)
+    entry.keep.empty()
     this.tell.child(entry, { _tag: "Removed" })
     this.#entries.delete(id)
     entry.changes.tell()
@@ -369,6 +372,7 @@ export class Tree {
     // The trees below it tell in the same place, and have ended before.
     if (this.path.length === 1) this.hub.end()
     for (const entry of this.#entries.values()) {
+      entry.keep.empty()
       entry.changes.tell()
       this.tell.gone(entry)
     }
