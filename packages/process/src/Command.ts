@@ -135,6 +135,17 @@ export interface Command<
 export type Plain = Command<Stdio.PlainInput, Stdio.PlainOutput, Stdio.PlainOutput, Stdio.PlainDescriptors>
 
 /**
+ * A command without a Stream or a Sink: starting it needs nothing of this program but its nursery. It may use what a nursery holds, an
+ * `Fd` or namespaces, and so need not be {@link Plain}.
+ */
+export type Streamless = Command<
+  Stdio.PlainInput | Fd.Fd<"readable" | "duplex">,
+  Stdio.PlainOutput | Fd.Fd<"writable" | "duplex">,
+  Stdio.PlainOutput | Fd.Fd<"writable" | "duplex">,
+  { readonly [descriptor: number]: Stdio.PlainDescriptor | Fd.Fd }
+>
+
+/**
  * The encoded form of a plain command: JSON, without the options that have their default.
  */
 export interface Encoded {
@@ -246,21 +257,27 @@ export const make: {
     const In extends Stdio.Input = "null",
     const Out extends Stdio.Output = "inherit",
     const Err extends Stdio.Output = "inherit",
-    const Fds extends Stdio.Descriptors = {}
+    const Fds extends Stdio.Descriptors = {},
+    Names extends Namespace | undefined = undefined,
+    Activated extends Activation | undefined = undefined,
+    Store extends Fd.Store | undefined = undefined
   >(
-    options: Options<In, Out, Err, Fds>
-  ): (...template: Template) => Command<In, Out, Err, Fds>
+    options: Options<In, Out, Err, Fds, Names, Activated, Store>
+  ): (...template: Template) => Command<In, Out, Err, Stdio.WithHeld<Fds, Names | Activated | Store>>
   // The list form is the last one, because the compiler explains the mismatch with the last one only.
   <
     const In extends Stdio.Input = "null",
     const Out extends Stdio.Output = "inherit",
     const Err extends Stdio.Output = "inherit",
-    const Fds extends Stdio.Descriptors = {}
+    const Fds extends Stdio.Descriptors = {},
+    Names extends Namespace | undefined = undefined,
+    Activated extends Activation | undefined = undefined,
+    Store extends Fd.Store | undefined = undefined
   >(
     program: string,
     args?: ReadonlyArray<Word>,
-    options?: Options<In, Out, Err, Fds>
-  ): Command<In, Out, Err, Fds>
+    options?: Options<In, Out, Err, Fds, Names, Activated, Store>
+  ): Command<In, Out, Err, Stdio.WithHeld<Fds, Names | Activated | Store>>
 } = construct.make
 
 /**

@@ -149,7 +149,27 @@ export type Descriptors = { readonly [descriptor: number]: Descriptor }
 /**
  * Descriptors of the child by number, as far as they are plain data.
  */
-export type PlainDescriptors = { readonly [descriptor: number]: PlainDescriptor }
+export type PlainDescriptors = { readonly [descriptor: number]: PlainDescriptor; readonly "~held"?: never }
+
+/**
+ * In the type of the descriptors of a command whose `activation`, `fdStore` or `namespaces` are given: such a command is not plain.
+ * There is no such property when the program runs.
+ */
+export type Held = { readonly "~held"?: "activation, fdStore and namespaces live in this program" }
+
+/**
+ * The descriptors `Fds` of a command whose options of that kind have these types: {@link Held} unless they are `undefined`.
+ */
+// `PlainDescriptors` is what the compiler takes for `Fds` where a plain command is asked for and no descriptors are given.
+export type WithHeld<Fds, Given> = [Given] extends [undefined]
+  ? Fds
+  : "~held" extends keyof Fds
+    ? [Fds] extends [PlainDescriptors]
+      ? Held
+      : Fds
+    : [keyof Fds] extends [never]
+      ? Held
+      : Fds & Held
 
 /**
  * A type that nothing is assignable to, whose name says why in the compiler's message.

@@ -7,12 +7,17 @@ import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
 import { describe, expectTypeOf, it } from "vitest"
 import * as Command from "../src/Command.ts"
+import type * as Fd from "../src/Fd.ts"
+import type * as Namespace from "../src/Namespace.ts"
 import type { Unsupported } from "../src/ProcessError.ts"
 import * as Stdio from "../src/Stdio.ts"
 
 declare const stream: Stream.Stream<Uint8Array, "stream failed", "stream needs">
 declare const sink: Sink.Sink<number, Uint8Array, never, "sink failed", "sink needs">
 declare const yes: boolean
+declare const http: Fd.Listening
+declare const fdStore: Fd.Store
+declare const namespaces: Namespace.Namespace
 
 describe("make", () => {
   it("has the types of the defaults", () => {
@@ -169,6 +174,36 @@ describe("Command.Command", () => {
     encode(Command.make("x", [], { stderr: sink }))
     // @ts-expect-error a Stream
     encode(Command.make("x", [], { fds: { 3: stream } }))
+    // @ts-expect-error sockets that the keeper holds
+    encode(Command.make("x", [], { activation: { http } }))
+    // @ts-expect-error a store, beside a descriptor that is plain
+    encode(Command.make({ fdStore, fds: { 3: "pipe" } })`x`)
+    // @ts-expect-error namespaces
+    encode(Command.make("x", [], { namespaces }))
+    // @ts-expect-error sockets, by the combinator
+    encode(Command.make("x").pipe(Command.activation({ http })))
+    // @ts-expect-error a store, by the combinator, and a descriptor after it
+    encode(Command.fds(Command.fdStore(Command.make("x"), fdStore), { 3: "null" }))
+    // @ts-expect-error namespaces, by the combinator
+    encode(Command.make("x").pipe(Command.namespaces(namespaces)))
+    encode(Command.make("x", [], { activation: undefined, fdStore: undefined, namespaces: undefined }))
+    encode(Command.make("x").pipe(Command.namespaces(undefined)))
+  })
+
+  it("says in its type that something of it is held, and has the streams that it had", () => {
+    const command = Command.make("x", [], { stdout: "pipe", fds: { 3: "pipe" }, activation: { http } })
+    expectTypeOf(command).toEqualTypeOf<
+      Command.Command<"null", "pipe", "inherit", { readonly 3: "pipe" } & Stdio.Held>
+    >()
+    expectTypeOf(Command.activation(Command.make("x"), { http })).toEqualTypeOf<
+      Command.Command<"null", "inherit", "inherit", Stdio.Held>
+    >()
+    expectTypeOf(command).toExtend<Command.Command>()
+    expectTypeOf(command).toExtend<Command.Streamless>()
+    expectTypeOf<keyof Stdio.OpenDescriptors<(typeof command)["fds"]>>().toEqualTypeOf<3>()
+    expectTypeOf<Stdio.Requirements<"null", "pipe", "inherit", (typeof command)["fds"]>>().toEqualTypeOf<never>()
+    expectTypeOf(Command.make("x", [], { stdin: stream })).not.toExtend<Command.Streamless>()
+    expectTypeOf(Command.make("x", [], { fds: { 3: sink } })).not.toExtend<Command.Streamless>()
   })
 })
 

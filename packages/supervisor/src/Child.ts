@@ -93,7 +93,7 @@ export type IsProcess<A> = [A, ProcessExit] extends [ProcessExit, A] ? true : fa
  *
  * @category decisions
  */
-export const replace = (command: Command.Plain): Replace => ({ _tag: "replace", command })
+export const replace = (command: Command.Streamless): Replace => ({ _tag: "replace", command })
 
 /** What spawning a command needs, and what its Streams fail with. */
 type CommandServices<C> =

@@ -44,7 +44,7 @@ export interface RunningChild<out A = unknown, out E = unknown, out Provides = u
 export interface RunningProcess<out E = unknown, out Provides = unknown>
   extends RunningChild<ProcessExit, E, Provides> {
   /** Restarts it with another command, which later restarts take too. */
-  readonly replace: (command: Command.Plain) => Effect.Effect<void, ChildRefused>
+  readonly replace: (command: Command.Streamless) => Effect.Effect<void, ChildRefused>
   /**
    * Lets it read its configuration anew, in the way that its option `reload` says; done when it has acknowledged that, where that way
    * has an answer.

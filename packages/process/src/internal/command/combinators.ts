@@ -21,6 +21,17 @@ interface Setter<A> {
   <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, value: A): Command<In, Out, Err, Fds>
 }
 
+/** A combinator for what lives in this program: the command is not plain any more. */
+interface HeldSetter<A> {
+  <const Given extends A>(
+    value: Given
+  ): <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>) => Command<In, Out, Err, Stdio.WithHeld<Fds, Given>>
+  <In, Out, Err, Fds, const Given extends A>(
+    self: Command<In, Out, Err, Fds>,
+    value: Given
+  ): Command<In, Out, Err, Stdio.WithHeld<Fds, Given>>
+}
+
 /**
  * Sets what stdin is connected to, and with it whether the process has a `stdin`.
  *
@@ -334,7 +345,7 @@ export const seccomp: Setter<Uint8Array> = dual(
  * })
  * ```
  */
-export const activation: Setter<Activation> = dual(
+export const activation: HeldSetter<Activation> = dual(
   2,
   <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, activation: Activation) => make({ ...self, activation })
 )
@@ -342,7 +353,7 @@ export const activation: Setter<Activation> = dual(
 /**
  * Sets where the process may leave descriptors for those that come after it. See `Fd.store`.
  */
-export const fdStore: Setter<Fd.Store> = dual(
+export const fdStore: HeldSetter<Fd.Store> = dual(
   2,
   <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, fdStore: Fd.Store) => make({ ...self, fdStore })
 )
@@ -350,7 +361,7 @@ export const fdStore: Setter<Fd.Store> = dual(
 /**
  * Sets the namespaces that the process is started in; `undefined` for those of this program.
  */
-export const namespaces: Setter<Namespace | undefined> = dual(
+export const namespaces: HeldSetter<Namespace | undefined> = dual(
   2,
   <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, namespaces: Namespace | undefined) =>
     make({ ...self, namespaces })

@@ -91,7 +91,15 @@ export type Session = "new" | "group" | "owner"
 /**
  * The options of a command. Every one has a combinator of the same name.
  */
-export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Output, Fds = Stdio.Descriptors> {
+export interface Options<
+  In = Stdio.Input,
+  Out = Stdio.Output,
+  Err = Stdio.Output,
+  Fds = Stdio.Descriptors,
+  Names = Namespace | undefined,
+  Activated = Activation | undefined,
+  Store = Fd.Store | undefined
+> {
   /**
    * The working directory; by default that of this program when the process is started. A program given by a relative path is
    * looked up from here.
@@ -128,7 +136,7 @@ export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Outpu
   /** The session and process group of the process; `"new"` by default. */
   readonly session?: Session | undefined
   /** The namespaces that the process is started in; by default those of this program. */
-  readonly namespaces?: Namespace | undefined
+  readonly namespaces?: Names | undefined
   /**
    * Whether the process can tell how it is by sd_notify(3), as a service of systemd does; `false` by default. It gets a socket of
    * its own, named by `NOTIFY_SOCKET` in its environment, and what it sends there is in `process.notifications`.
@@ -162,10 +170,10 @@ export interface Options<In = Stdio.Input, Out = Stdio.Output, Err = Stdio.Outpu
    * Sockets that listen already, or other descriptors, for a program that knows socket activation (sd_listen_fds(3)): they are its
    * descriptors from 3 on, in this order, and `LISTEN_FDS`, `LISTEN_FDNAMES` and `LISTEN_PID` say so. See `Fd.listen`.
    */
-  readonly activation?: Activation | undefined
+  readonly activation?: Activated | undefined
   /**
    * Where the process may leave descriptors for those that come after it (`FDSTORE=1` of sd_notify(3)). What is there when it starts
    * comes after those of `activation`, by the names that it was given. See `Fd.store`.
    */
-  readonly fdStore?: Fd.Store | undefined
+  readonly fdStore?: Store | undefined
 }
