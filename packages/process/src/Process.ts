@@ -15,6 +15,7 @@
  *   after its exit. They end with the scope at the latest.
  * - While a process runs, it keeps this program running.
  */
+import type * as ByteSize from "effect/ByteSize"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -29,7 +30,7 @@ import * as service from "./internal/process/service.ts"
 import * as internal from "./internal/process/spawn.ts"
 import { lend as lendChunks } from "./internal/streams/source.ts"
 import type { Nursery } from "./Nursery.ts"
-import type { ExitError, KeeperLost, SpawnError, Unkillable } from "./ProcessError.ts"
+import type { ExitError, KeeperLost, SpawnError, Unkillable, UsageHidden } from "./ProcessError.ts"
 import type * as Signal from "./Signal.ts"
 import type * as Stdio from "./Stdio.ts"
 
@@ -46,6 +47,37 @@ export interface Descendant {
   readonly name: string
   readonly parent: number
   readonly age: Duration.Duration
+}
+
+/**
+ * What a process and everything that descends from it use at one moment.
+ *
+ * **Gotchas**
+ *
+ * Of what has ended meanwhile only those are counted whose parent, being counted itself, has waited for them. To know what a whole tree
+ * has used in its life takes a cgroup.
+ */
+export interface TreeUsage {
+  /**
+   * By what it was found out: `"proc"`, the sum over the processes in `/proc`; `"exit"`, the process has exited and this is what it has
+   * used; `"other"`, a backend that knows of the process alone, such as a simulation.
+   */
+  readonly source: "proc" | "exit" | "other"
+  /** How many are alive; 0 of a process that has exited, whatever is left of its tree. */
+  readonly processes: number
+  readonly threads: number
+  /** Processor time spent in the programs themselves. */
+  readonly userTime: Duration.Duration
+  /** Processor time spent in the kernel for them. */
+  readonly systemTime: Duration.Duration
+  /** What is resident now. Memory that several of them share, programs and libraries too, counts for each. */
+  readonly memory: ByteSize.ByteSize
+  /** Bytes that had to be fetched from a disk. */
+  readonly bytesRead: ByteSize.ByteSize
+  /** Bytes that were to be written to a disk, when the cache has done so. */
+  readonly bytesWritten: ByteSize.ByteSize
+  /** Of how many processes the bytes are not known: `/proc/<pid>/io` is for those who may trace the process. */
+  readonly hidden: number
 }
 
 /**
@@ -95,9 +127,17 @@ export interface ProcessBase<out E = never> {
    */
   readonly ended: Effect.Effect<void>
   /**
-   * What the process has used: until now, or in all once it has ended.
+   * What the process has used, and the children that it has waited for: until now, or in all once it has ended.
+   *
+   * While it runs the figures are those of `/proc`: times in steps of 10 milliseconds, and the counts of blocks 0 for a process that
+   * this program may not trace, such as one that has become another user. Fails with `UsageHidden` where `/proc` does not show it.
    */
-  readonly usage: Effect.Effect<ResourceUsage, KeeperLost>
+  readonly usage: Effect.Effect<ResourceUsage, KeeperLost | UsageHidden>
+  /**
+   * What the process and everything that descends from it use now. It reads two small files of each process in `/proc`. Once the process
+   * has exited it is what that has used, and no memory.
+   */
+  readonly treeUsage: Effect.Effect<TreeUsage, KeeperLost | UsageHidden>
   /**
    * Everything alive that descends from the process, parents before their children. Empty on systems without `/proc`.
    */
@@ -145,7 +185,7 @@ export type Process<In = unknown, Out = unknown, Err = unknown, Fds = unknown> =
  * **Details**
  *
  * - Returns when the program runs: the executable was found and could be executed.
- * - Fails with `SpawnError`, whose `reason` says what was wrong, and with `KeeperLost` where a helper was killed meanwhile.
+ * - Fails with `SpawnError`, whose `reason` says what was wrong, and with `KeeperLost` where a helper was killed that may have begun it.
  * - Interruption is possible at any point, and leaves nothing.
  * - `stdin`, `stdout`, `stderr` and `fd` are there where the command has pipes to this program. A Stream has one consumer: a second
  *   one dies of a `StreamInUse`; share it with `Stream.broadcast`. `stdin` is closed when its Sink is done.

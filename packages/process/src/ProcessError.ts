@@ -407,6 +407,15 @@ export class Unkillable extends Schema.TaggedError<Unkillable>()("Unkillable", {
 }
 
 /**
+ * What a running process uses cannot be told, because the system does not show it to this program. Its exit tells it all the same.
+ */
+export class UsageHidden extends Schema.TaggedError<UsageHidden>()("UsageHidden", { pid: Schema.Int }) {
+  override get message(): string {
+    return `cannot tell what process ${this.pid} uses while it runs: /proc/${this.pid} is hidden from this program (it is of another user and /proc is mounted with hidepid=, or there is no /proc here); its exit has the figures`
+  }
+}
+
+/**
  * A helper process was killed, and with it the knowledge of how a process ended. Everything that was started is ended all the same.
  */
 export class KeeperLost extends Schema.TaggedError<KeeperLost>()("KeeperLost", {

@@ -107,6 +107,9 @@ const nodeFor = (changesUser: boolean): string => {
   return ordinaryNode
 }
 
+/** For what is run as an ordinary user without an `Owner`. */
+export const nodeForOrdinary = (): string => nodeFor(true)
+
 const fromWaitStatus = (status: number): number => ((status & 127) === 0 ? status >> 8 : -(status & 127))
 
 export class Owner {

@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs"
 import { readdir } from "node:fs/promises"
 import * as Effect from "effect/Effect"
-import { parseStat, readText, type Stat } from "./procfs.ts"
+import { isDead, parseStat, readText, type Stat } from "./procfs.ts"
 
 /** A process that descends from a child. */
 export interface Descendant {
@@ -19,21 +19,31 @@ export interface Descendant {
   readonly age: number
 }
 
-/**
- * Descends from `leader`; where a reaper collects its orphans, from those too. Parents come before their children. A process that
- * starts or ends meanwhile may be in it or not.
- */
+/** What `stats` finds, as it is told. */
 export const read = Effect.fnUntraced(function* (
   leader: number,
   reaper: number,
   isShared: boolean
 ): Effect.fn.Return<ReadonlyArray<Descendant>> {
   const uptime = (Number.parseFloat((yield* readText("/proc/uptime")) ?? "") || 0) * 1000
-  const all: Array<Descendant> = []
+  const all = yield* stats(leader, reaper, isShared)
+  return all.map(({ name, parent, pid, startTime }) => ({ pid, name, parent, age: Math.max(0, uptime - startTime) }))
+})
+
+/**
+ * Descends from `leader`; where a reaper collects its orphans, from those too. Parents come before their children. A process that
+ * starts or ends meanwhile may be in it or not.
+ */
+export const stats = Effect.fnUntraced(function* (
+  leader: number,
+  reaper: number,
+  isShared: boolean
+): Effect.fn.Return<ReadonlyArray<Stat>> {
+  const all: Array<Stat> = []
   const seen = new Set([leader])
   const visit = (stat: Stat) => {
     seen.add(stat.pid)
-    all.push({ pid: stat.pid, name: stat.name, parent: stat.parent, age: Math.max(0, uptime - stat.startTime) })
+    all.push(stat)
     return stat.pid
   }
   let level = [leader]
@@ -58,7 +68,7 @@ const statsOf = (pids: ReadonlyArray<number>): Effect.Effect<ReadonlyArray<Stat>
       lines.flatMap((line) => {
         const stat = line === undefined ? undefined : parseStat(line)
         // The dead that are not collected yet are no processes any more.
-        return stat === undefined || stat.state === "Z" || stat.state === "X" ? [] : [stat]
+        return stat === undefined || isDead(stat) ? [] : [stat]
       })
   )
 

@@ -11,8 +11,8 @@ import type * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Command from "../../Command.ts"
 import type { ProcessExit, ResourceUsage } from "../../ExitStatus.ts"
-import type { Descendant, Notification, ProcessBase } from "../../Process.ts"
-import type { ExitError, KeeperLost, StreamError, Unkillable } from "../../ProcessError.ts"
+import type { Descendant, Notification, ProcessBase, TreeUsage } from "../../Process.ts"
+import { type ExitError, type KeeperLost, type StreamError, type Unkillable, UsageHidden } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
 import type { Ticket } from "../backend.ts"
 import { makeUsage } from "../usage.ts"
@@ -20,6 +20,7 @@ import * as Descendants from "./descendants.ts"
 import { readUsage } from "./procfs.ts"
 import { stopOf } from "./request.ts"
 import type { Run } from "./run.ts"
+import * as Tree from "./treeUsage.ts"
 
 type End =
   | Sink.Sink<void, Uint8Array, never, StreamError>
@@ -75,18 +76,40 @@ export class Handle implements ProcessBase<unknown> {
     return this.#run.inbox?.stream ?? Stream.empty
   }
 
-  get usage(): Effect.Effect<ResourceUsage, KeeperLost> {
+  get usage(): Effect.Effect<ResourceUsage, KeeperLost | UsageHidden> {
     const run = this.#run
     return Effect.suspend(() => {
       const known = Effect.map(this.exit, (exit) => exit.usage)
       if (!run.isRunning) return known
       const own = run.usage
       if (own !== undefined) return Effect.succeed(makeUsage(own))
-      // Where it has just been waited for, its final figures are on the way.
-      return Effect.flatMap(readUsage(run.pid, run.helper || process.pid), (usage) =>
-        usage === undefined ? known : Effect.succeed(usage)
+      return Effect.flatMap(readUsage(run.pid, run.helper || process.pid), (usage) => this.#whenShown(usage, known))
+    })
+  }
+
+  get treeUsage(): Effect.Effect<TreeUsage, KeeperLost | UsageHidden> {
+    const run = this.#run
+    return Effect.suspend(() => {
+      const known = Effect.map(this.exit, (exit) => Tree.ofOne(exit.usage, "exit", 0))
+      if (!run.isRunning) return known
+      const own = run.usage
+      if (own !== undefined) {
+        return Effect.succeed(Tree.ofOne(makeUsage(own), "other", 1 + (run.descendants?.length ?? 0)))
+      }
+      const isShared = run.plan.request.level === "group"
+      return Effect.flatMap(Tree.read(run.pid, run.helper || process.pid, run.helper, isShared), (usage) =>
+        this.#whenShown(usage, known)
       )
     })
+  }
+
+  /** Where the process has just been waited for, its final figures are on the way. */
+  #whenShown<A extends object>(
+    usage: A | "gone" | "hidden",
+    known: Effect.Effect<A, KeeperLost>
+  ): Effect.Effect<A, KeeperLost | UsageHidden> {
+    if (usage === "gone") return known
+    return usage === "hidden" ? Effect.fail(new UsageHidden({ pid: this.pid })) : Effect.succeed(usage)
   }
 
   get descendants(): Effect.Effect<ReadonlyArray<Descendant>> {

@@ -16,14 +16,21 @@ export interface Stat {
   readonly state: string
   readonly parent: number
   readonly group: number
+  /** Of it and of the children that it has waited for, as getrusage(2) has them at the end; likewise the next three. */
   readonly minorFaults: number
   readonly majorFaults: number
   /** Microseconds. */
   readonly userTime: number
   readonly systemTime: number
+  readonly threads: number
   /** Milliseconds since the machine was started. */
   readonly startTime: number
+  /** Resident, of the size of {@link pageSize}. */
+  readonly pages: number
 }
+
+/** It has ended; what is left of it is its status. */
+export const isDead = ({ state }: Stat): boolean => state === "Z" || state === "X"
 
 // The kernel shows times to user space in hundredths of a second on all its architectures (USER_HZ).
 const tickMillis = 10
@@ -42,11 +49,13 @@ export const parseStat = (line: string): Stat | undefined => {
     state: fields[0] ?? "",
     parent: number(4),
     group: number(5),
-    minorFaults: number(10),
-    majorFaults: number(12),
-    userTime: number(14) * tickMillis * 1000,
-    systemTime: number(15) * tickMillis * 1000,
-    startTime: number(22) * tickMillis
+    minorFaults: number(10) + number(11),
+    majorFaults: number(12) + number(13),
+    userTime: (number(14) + number(16)) * tickMillis * 1000,
+    systemTime: (number(15) + number(17)) * tickMillis * 1000,
+    threads: number(20),
+    startTime: number(22) * tickMillis,
+    pages: number(24)
   }
 }
 
@@ -56,18 +65,52 @@ export const readText = (path: string): Effect.Effect<string | undefined> =>
     Fs.readFile(path, "utf8", (error, text) => resume(Effect.succeed(error === null ? text : undefined)))
   })
 
-/** The usage of a process that is a child of `parent`; `undefined` where it is not, or cannot be told here. */
+/** Of memory, in bytes: the entry AT_PAGESZ of the auxiliary vector (getauxval(3)). */
+export const pageSize = Effect.runSync(
+  Effect.cached(
+    Effect.sync(() => {
+      try {
+        const vector = Fs.readFileSync("/proc/self/auxv")
+        for (let at = 0; at + 16 <= vector.length; at += 16) {
+          if (vector.readBigUInt64LE(at) === 6n) return Number(vector.readBigUInt64LE(at + 8))
+        }
+      } catch {
+        // Not shown: nor is anything of other processes.
+      }
+      return 4096
+    })
+  )
+)
+
+/** Whether there is a process of this pid, be it one that `/proc` does not show (`hidepid`, or no `/proc` at all). */
+const exists = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM"
+  }
+}
+
+/** Of a child of `parent`. `gone`: it has ended, so that it will be told by other ways; `hidden`: it runs, and is not shown. */
+export const readStat = (pid: number, parent: number): Effect.Effect<Stat | "gone" | "hidden"> =>
+  Effect.map(readText(`/proc/${pid}/stat`), (line) => {
+    const stat = line === undefined ? undefined : parseStat(line)
+    if (stat === undefined) return exists(pid) ? "hidden" : "gone"
+    // The pid of a child that was just waited for may be a stranger's already; a stranger has another parent.
+    return stat.parent !== parent || isDead(stat) ? "gone" : stat
+  })
+
+/** The usage of a process that is a child of `parent`. */
 export const readUsage = Effect.fnUntraced(function* (
   pid: number,
   parent: number
-): Effect.fn.Return<ResourceUsage | undefined> {
-  const [line = "", status = "", io = ""] = yield* Effect.all(
-    [readText(`/proc/${pid}/stat`), readText(`/proc/${pid}/status`), readText(`/proc/${pid}/io`)],
+): Effect.fn.Return<ResourceUsage | "gone" | "hidden"> {
+  const [stat, status = "", io = ""] = yield* Effect.all(
+    [readStat(pid, parent), readText(`/proc/${pid}/status`), readText(`/proc/${pid}/io`)],
     { concurrency: 3 }
   )
-  const stat = parseStat(line)
-  // The pid of a child that was just waited for may be a stranger's already; a stranger has another parent.
-  if (stat === undefined || stat.parent !== parent) return undefined
+  if (typeof stat === "string") return stat
   return makeUsage({
     userTime: stat.userTime,
     systemTime: stat.systemTime,
@@ -85,5 +128,5 @@ export const readUsage = Effect.fnUntraced(function* (
 const blockSize = 512
 
 /** 0 where it is not shown: `io` is for those who may trace the process. */
-const field = (text: string, name: string): number =>
+export const field = (text: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s+([0-9]+)`, "m").exec(text)?.[1] ?? 0)
