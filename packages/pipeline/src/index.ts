@@ -1,5 +1,6 @@
 /**
  * Typed pipelines of processes: joined by the kernel, with the truth about which stage failed.
  */
+export * as Pipeline from "./Pipeline.ts"
 export * from "./PipelineError.ts"
 export type * from "./Report.ts"

@@ -1,0 +1,233 @@
+/**
+ * One run of a pipeline: its stages, what has happened to them, and how all of it ends.
+ *
+ * A failure does not travel along the Streams of a pipeline, where stages could catch it and readers could take it for the end of their
+ * input. It is told here; what has failed stays where it is, without an end, until the run is over and everything is stopped.
+ *
+ * @internal
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { type InvalidPipeline, StageFailed, TimeLimit } from "../PipelineError.ts"
+import type { Report } from "../Report.ts"
+import { isDying } from "./dying.ts"
+import type { Spec } from "./spec.ts"
+import { Stage } from "./stage.ts"
+import { blame, type End, firstCause, judge } from "./verdict.ts"
+
+/** Why a run does not go on to its natural end. */
+type Failure =
+  /** A stage has failed in a way that nothing can go on after. */
+  | { readonly _tag: "Stage"; readonly name: string; readonly cause: Cause.Cause<unknown> | undefined }
+  /** Something that is no stage: the source, or where the output goes to. */
+  | { readonly _tag: "Other"; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "TimeLimit"; readonly after: Duration.Duration }
+
+export class Run {
+  readonly spec: Spec
+  readonly context: Context.Context<never>
+  readonly stages: ReadonlyMap<string, Stage>
+  /** Something went wrong that nothing can go on after. */
+  readonly failed = Deferred.makeUnsafe<void>()
+  /** The fibers. They live longer than the processes: a pipe that one of them holds open has no end before its reader is gone. */
+  readonly fibers = Scope.makeUnsafe("parallel")
+  /** The processes, in a scope of their own for each part of the pipeline. */
+  readonly processes = Scope.makeUnsafe("parallel")
+  readonly #clock: Clock.Clock
+  readonly #begun: number
+  readonly #tasks: Array<Fiber.Fiber<void>> = []
+  readonly #running = new Set<Stage>()
+  #failure: Failure | undefined
+  #ended = 0
+  #stopping = false
+
+  constructor(spec: Spec, context: Context.Context<never>, clock: Clock.Clock) {
+    this.spec = spec
+    this.context = context
+    this.#clock = clock
+    this.#begun = clock.currentTimeMillisUnsafe()
+    this.stages = new Map(
+      spec.stages.map((each, index) => [each.name, new Stage(each, spec.stages[index + 1]?.name)] as const)
+    )
+  }
+
+  stage(name: string): Stage {
+    const stage = this.stages.get(name)
+    if (stage === undefined) throw new Error(`there is no stage ${name}`)
+    return stage
+  }
+
+  started(stage: Stage): void {
+    stage.started = this.#clock.currentTimeMillisUnsafe()
+    this.#running.add(stage)
+  }
+
+  /** A stage has ended by itself, unless everything is being stopped. */
+  ended(stage: Stage, end: End): void {
+    if (stage.ended !== undefined) return
+    stage.ended = this.#clock.currentTimeMillisUnsafe()
+    this.#running.delete(stage)
+    if (this.#stopping) return
+    if (end === "failed") this.#overtaken()
+    stage.end = end
+    if (stage.rank === Number.POSITIVE_INFINITY) stage.rank = this.#ended++
+  }
+
+  /** Those that have ended before, but are not heard of yet. In the order of the pipeline: what ends is felt downstream first. */
+  #overtaken(): void {
+    for (const stage of this.stages.values()) {
+      if (!this.#running.has(stage) || stage.pid === undefined || stage.rank !== Number.POSITIVE_INFINITY) continue
+      if (isDying(stage.pid)) stage.rank = this.#ended++
+    }
+  }
+
+  /** A stage has failed in a way that nothing can go on after. It waits here for the end of everything. */
+  failStage(stage: Stage, cause: Cause.Cause<unknown>): Effect.Effect<never> {
+    return Effect.suspend(() => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+      stage.error = Cause.squash(cause)
+      this.ended(stage, "failed")
+      return this.#fail({ _tag: "Stage", name: stage.name, cause })
+    })
+  }
+
+  failOther(cause: Cause.Cause<unknown>): Effect.Effect<never> {
+    return Effect.suspend(() =>
+      Cause.hasInterruptsOnly(cause) ? Effect.interrupt : this.#fail({ _tag: "Other", cause })
+    )
+  }
+
+  #fail(failure: Failure): Effect.Effect<never> {
+    this.#failure ??= failure
+    Deferred.doneUnsafe(this.failed, Exit.void)
+    return Effect.never
+  }
+
+  /**
+   * Whether what these stages have written is all that they should have: asked when it has been read to its end. If not, the run ends
+   * here, for nobody may take it for the whole.
+   */
+  checkPart(stages: ReadonlyArray<Stage>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { policy } = this.spec
+      // A function decides at the end, and the last one is none of these.
+      if (typeof policy === "function" || policy === "last") return Effect.void
+      const name = blame(
+        stages.map((each) => each.asEnded),
+        policy
+      )
+      return name === undefined ? Effect.void : this.#fail({ _tag: "Stage", name, cause: undefined })
+    })
+  }
+
+  /** Has something done that the run is not over without. */
+  task(effect: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.map(this.background(effect), (fiber) => {
+      this.#tasks.push(fiber)
+    })
+  }
+
+  /** Has something done for as long as the run lasts. */
+  background(effect: Effect.Effect<void>): Effect.Effect<Fiber.Fiber<void>> {
+    return Effect.forkIn(
+      Effect.catchCause(effect, (cause) => this.failOther(cause)),
+      this.fibers,
+      { startImmediately: true }
+    )
+  }
+
+  limit(after: Duration.Duration): Effect.Effect<void> {
+    return Effect.asVoid(
+      this.background(
+        Effect.andThen(
+          Effect.sleep(after),
+          Effect.suspend(() => this.#fail({ _tag: "TimeLimit", after }))
+        )
+      )
+    )
+  }
+
+  /** Waits until everything has been done, or cannot be. */
+  readonly done: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.raceFirst(this.#awaitTasks, Deferred.await(this.failed))
+  )
+
+  /** Of those that are begun meanwhile too. */
+  readonly #awaitTasks: Effect.Effect<void> = Effect.suspend(() => {
+    const task = this.#tasks.pop()
+    return task === undefined ? Effect.void : Effect.andThen(Fiber.await(task), this.#awaitTasks)
+  })
+
+  /** Ends everything that is left, readers before writers, so that nobody takes it for the end of its input. */
+  readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
+    this.#stopping = true
+    const exit = this.#failure === undefined ? Exit.void : Exit.fail(this.#failure)
+    return Effect.andThen(Scope.close(this.processes, exit), Scope.close(this.fibers, exit))
+  })
+
+  report(): Report {
+    const now = this.#clock.currentTimeMillisUnsafe()
+    const all = Array.from(this.stages.values())
+    const ends = all.map((stage) => stage.asEnded)
+    const judged = judge(ends)
+    return {
+      stages: Object.fromEntries(
+        all.map((stage) => [
+          stage.name,
+          stage.report(judged.get(stage.name) ?? { outcome: "unstarted", cause: undefined }, now)
+        ])
+      ),
+      firstCause: firstCause(ends),
+      duration: Duration.millis(now - this.#begun)
+    }
+  }
+
+  /** After {@link done} and {@link shutdown}: what the pipeline has come to. */
+  readonly result: Effect.Effect<Report, unknown> = Effect.suspend(() => {
+    const report = this.report()
+    const failure = this.#failure
+    switch (failure?._tag) {
+      case "Other":
+        return Effect.failCause(failure.cause)
+      case "TimeLimit":
+        return Effect.fail(new TimeLimit({ after: failure.after, report }))
+      case "Stage": {
+        // A defect stays one.
+        if (failure.cause !== undefined && Cause.hasDies(failure.cause)) return Effect.failCause(failure.cause)
+        return this.#stageFailed(report, report.firstCause ?? failure.name)
+      }
+      case undefined: {
+        const name = this.#blamed(report)
+        return name === undefined ? Effect.succeed(report) : this.#stageFailed(report, name)
+      }
+    }
+  })
+
+  #blamed(report: Report): string | undefined {
+    const { policy } = this.spec
+    if (typeof policy === "function") return policy(report)
+    return blame(
+      Array.from(this.stages.values(), (stage) => stage.asEnded),
+      policy
+    )
+  }
+
+  #stageFailed(report: Report, name: string): Effect.Effect<never, StageFailed> {
+    const { error } = this.stage(name)
+    return Effect.suspend(() =>
+      error === undefined
+        ? Effect.die(new Error(`the policy of the pipeline blames ${JSON.stringify(name)}, which has not failed`))
+        : Effect.fail(new StageFailed({ stage: name, error, report }))
+    )
+  }
+}
+
+/** What a run can fail with before it has begun. */
+export type Refused = InvalidPipeline

@@ -1,0 +1,71 @@
+/**
+ * What is known of a stage while its pipeline runs.
+ *
+ * @internal
+ */
+import type { ExitStatus } from "@nursery/process"
+import * as Duration from "effect/Duration"
+import type { StageBase, StageKind, StageReport } from "../Report.ts"
+import type { StageSpec } from "./spec.ts"
+import type { End, Ended, Judged } from "./verdict.ts"
+
+/** What has passed one place of a pipeline, as far as this program sees it. */
+export class Flow {
+  bytes: number | undefined
+  records: number | undefined
+
+  add(chunk: ReadonlyArray<unknown>): void {
+    if (chunk[0] instanceof Uint8Array) {
+      let sum = 0
+      for (const bytes of chunk) if (bytes instanceof Uint8Array) sum += bytes.length
+      this.bytes = (this.bytes ?? 0) + sum
+    } else this.records = (this.records ?? 0) + chunk.length
+  }
+}
+
+export class Stage {
+  readonly name: string
+  readonly kind: StageKind
+  /** The stage that reads what this one writes. */
+  readonly reader: string | undefined
+  readonly in = new Flow()
+  readonly out = new Flow()
+  started: number | undefined
+  ended: number | undefined
+  end: End | undefined
+  /** Which of the ends of the pipeline it was. */
+  rank = Number.POSITIVE_INFINITY
+  error: unknown
+  pid: number | undefined
+  exit: ExitStatus.ProcessExit | undefined
+
+  constructor(spec: StageSpec, reader: string | undefined) {
+    this.name = spec.name
+    this.kind = spec._tag === "Process" ? "process" : "typed"
+    this.reader = reader
+  }
+
+  get asEnded(): Ended {
+    const { end, name, rank, reader } = this
+    return { name, end, rank, reader, isStarted: this.started !== undefined }
+  }
+
+  report(judged: Judged, now: number): StageReport {
+    const { started } = this
+    const base: StageBase = {
+      name: this.name,
+      outcome: judged.outcome,
+      cause: judged.cause,
+      error: this.error,
+      started,
+      duration: started === undefined ? undefined : Duration.millis((this.ended ?? now) - started),
+      bytesIn: this.in.bytes,
+      bytesOut: this.out.bytes,
+      recordsIn: this.in.records,
+      recordsOut: this.out.records
+    }
+    return this.kind === "process"
+      ? { ...base, kind: "process", pid: this.pid, exit: this.exit }
+      : { ...base, kind: "typed" }
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The ways to run a pipeline.
+ *
+ * @internal
+ */
+import type { Nursery } from "@nursery/process"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import type { Report } from "../Report.ts"
+import { open } from "./connect.ts"
+import type { Run } from "./run.ts"
+import type { Destination, Spec } from "./spec.ts"
+
+type Services = Nursery.Nursery
+
+/** Waits for all of it, ends what is left, and says what it has come to. */
+const finish = (run: Run): Effect.Effect<Report, unknown> =>
+  Effect.andThen(run.done, Effect.andThen(run.shutdown, run.result))
+
+/** Runs it to its end; what comes out goes where it should. */
+export const run = (spec: Spec, destination: Destination): Effect.Effect<Report, unknown, Services> =>
+  Effect.scoped(Effect.flatMap(open(spec, destination), ({ run }) => finish(run)))
+
+/** Runs it to its end; what comes out goes to a Sink of this program. */
+export const runSink = <Z>(
+  spec: Spec,
+  sink: Sink.Sink<Z, never, unknown, unknown, unknown>
+): Effect.Effect<{ readonly value: Z; readonly report: Report }, unknown, Services> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { output, run } = yield* open(spec, { _tag: "Program" })
+      // Not there when the run is over already.
+      const consumed = Stream.run(output ?? Stream.never, withServices(sink))
+      const exit = yield* Effect.raceFirst(Effect.exit(consumed), Effect.as(Deferred.await(run.failed), undefined))
+      if (exit === undefined) return yield* Effect.andThen(finish(run), Effect.never)
+      const value = yield* exit
+      return { value, report: yield* finish(run) }
+    })
+  )
+
+// What a Sink requires is in the type of the public function, and so in the context of whoever runs it.
+const withServices = <Z>(sink: Sink.Sink<Z, never, unknown, unknown, unknown>) =>
+  sink as Sink.Sink<Z, unknown, unknown, unknown>
+
+/** Runs it while it is read, and ends it when it is read no further. */
+export const toStream = (spec: Spec): Stream.Stream<unknown, unknown, Services> =>
+  Stream.unwrap(
+    Effect.map(open(spec, { _tag: "Program" }), ({ output, run }) => {
+      const until = Effect.as(Deferred.await(run.failed), undefined)
+      const all = Stream.interruptWhen(output ?? Stream.never, until)
+      return Stream.concat(all, Stream.fromEffectDrain(finish(run)))
+    })
+  )

@@ -1,0 +1,126 @@
+import { Pipeline } from "@nursery/pipeline"
+import { Command, Stdio } from "@nursery/process"
+import * as Result from "effect/Result"
+import * as Sink from "effect/Sink"
+import type * as Stream from "effect/Stream"
+import { describe, expect, it } from "vitest"
+import { plan } from "../../src/internal/plan.ts"
+import type { Destination, Spec } from "../../src/internal/spec.ts"
+import { append, PipelineValue, specOf, typed } from "../../src/internal/value.ts"
+
+const cat = Command.make("cat")
+const program: Destination = { _tag: "Program" }
+const asIs: Destination = { _tag: "AsIs" }
+const same = <A>(stream: Stream.Stream<A>) => stream
+
+/** `a b > [c] > d`: names of processes, and of functions in brackets, with what connects the parts. */
+const shape = (spec: Spec, destination: Destination): string => {
+  const planned = plan(spec, destination)
+  if (Result.isFailure(planned)) return planned.failure.message
+  return planned.success.parts
+    .map((part) => {
+      const names = part.stages.map(({ name }) => name).join(" ")
+      return part._tag === "Typed" ? `[${names}]` : `${part.input._tag} ${names} ${part.output._tag}`
+    })
+    .join(" > ")
+}
+
+describe("parts", () => {
+  const text = Pipeline.from("text")
+
+  it("are one where all are processes", () => {
+    const all = text.pipe(Pipeline.process("a", cat), Pipeline.process("b", cat), Pipeline.process("c", cat))
+    expect(shape(specOf(all), asIs)).toBe("Program a b c AsIs")
+  })
+
+  it("change where the kind of the stages does", () => {
+    const mixed = text.pipe(
+      Pipeline.process("a", cat),
+      Pipeline.process("b", cat),
+      Pipeline.transform("c", same<Uint8Array>),
+      Pipeline.transform("d", same<Uint8Array>),
+      Pipeline.process("e", cat)
+    )
+    expect(shape(specOf(mixed), program)).toBe("Program a b Program > [c d] > Program e Program")
+  })
+
+  it("are none where there is no stage", () => {
+    expect(shape(specOf(text), program)).toBe("")
+  })
+
+  it("give a file to the process beside it", () => {
+    const file = Pipeline.from(Stdio.read("/in"))
+    const to: Destination = { _tag: "File", file: Stdio.truncate("/out") }
+    expect(shape(specOf(file.pipe(Pipeline.process("a", cat))), to)).toBe("File a File")
+    const between = file.pipe(Pipeline.transform("t", same<Uint8Array>), Pipeline.process("a", cat))
+    expect(shape(specOf(between), to)).toBe("[t] > Program a File")
+  })
+
+  it("leave the first command its own input", () => {
+    expect(shape(specOf(Pipeline.from("a", cat).pipe(Pipeline.process("b", cat))), program)).toBe("Command a b Program")
+  })
+
+  it("lend bytes to those who say that they may be lent", () => {
+    const begun = text.pipe(Pipeline.process("a", cat))
+    const lent = (borrows: boolean) => {
+      const stage = typed("t", same<Uint8Array>, borrows)
+      return plan(append(begun, stage), program).pipe(
+        Result.map(({ parts }) => parts[0]?._tag === "Processes" && parts[0].isBorrowed),
+        Result.getOrThrow
+      )
+    }
+    expect([lent(true), lent(false)]).toEqual([true, false])
+  })
+})
+
+describe("what cannot be", () => {
+  /** As code without types puts it together. */
+  const pipelineOf = (...commands: ReadonlyArray<readonly [name: string, command: Command.Command]>): Spec => ({
+    ...specOf(Pipeline.from("text")),
+    stages: commands.map(([name, command]) => ({ _tag: "Process", name, command, descendants: "end" }))
+  })
+  const cases: ReadonlyArray<readonly [what: string, spec: Spec, problem: string]> = [
+    ["a name twice", pipelineOf(["a", cat], ["b", cat], ["a", cat]), '"a": two stages have this name'],
+    ["no name", pipelineOf(["", cat]), '"": a stage needs a name'],
+    [
+      "two inputs",
+      pipelineOf(["a", Command.stdin(cat, "inherit")]),
+      '"a": it reads what the stage before it writes, so its stdin is not free'
+    ],
+    [
+      "two outputs",
+      pipelineOf(["a", Command.stdout(cat, "null")], ["b", cat]),
+      '"a": its stdout goes elsewhere, so that nothing is left for the stage after it'
+    ],
+    [
+      "a Sink in a command",
+      pipelineOf(["a", Command.stdout(cat, Sink.drain)]),
+      '"a": its stdout is a Sink: give that to Pipeline.toSink'
+    ],
+    [
+      "a pipe to nobody",
+      pipelineOf(["a", Command.fds(cat, { 5: "pipe" })]),
+      '"a": nobody has the other end of its fds[5]'
+    ],
+    [
+      "a first command that nobody writes to",
+      { ...pipelineOf(["a", Command.stdin(cat, "pipe")]), source: { _tag: "Command" } },
+      '"a": nobody writes to its stdin: begin the pipeline with Pipeline.from of a Stream'
+    ]
+  ]
+  it.each(cases)("%s", (_, spec, problem) => {
+    expect(shape(spec, asIs)).toBe(problem)
+  })
+
+  it("is said when it is run", async () => {
+    const { Effect } = await import("effect")
+    const error = await Effect.runPromise(
+      Effect.flip(
+        Pipeline.run(
+          new PipelineValue<Uint8Array, never, never, { [name: string]: "process" }>(pipelineOf(["a", cat], ["a", cat]))
+        )
+      )
+    )
+    expect(error._tag).toBe("InvalidPipeline")
+  })
+})
