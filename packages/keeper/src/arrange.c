@@ -11,8 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arrange_namespaces.h"
 #include "identity.h"
-#include "namespaces.h"
+#include "links.h"
 #include "sandbox.h"
 #include "setup.h"
 #include "system.h"
@@ -140,54 +141,6 @@ static int set_capabilities(const struct setup_reader *item, int (*set)(const st
   return set(&wanted);
 }
 
-/* The init of a pid namespace has made some of them when it was forked. */
-static int make(const struct plan *plan, const char *payload) {
-  struct setup_namespaces wanted;
-  memcpy(&wanted, payload, sizeof wanted);
-  if (plan->job->in_init) wanted.flags &= ~(uint32_t)(NAMESPACE_USER | NAMESPACE_PID | NAMESPACE_MOUNT);
-  const struct own_ids ids = {(uint32_t)geteuid(), (uint32_t)getegid(), wanted.uid, wanted.gid};
-  return wanted.flags == 0 ? 0 : make_namespaces(wanted.flags, &ids);
-}
-
-static int mount_at(const char *payload) {
-  struct setup_mount mount;
-  memcpy(&mount, payload, sizeof mount);
-  const char *source = payload + sizeof mount;
-  return make_mount((enum mount_kind)mount.kind, source, source + strlen(source) + 1);
-}
-
-static int enter(const struct plan *plan, const char *payload) {
-  struct setup_enter enter;
-  memcpy(&enter, payload, sizeof enter);
-  return enter_namespaces(plan->sources[enter.process], enter.flags);
-}
-
-static int enter_path(const char *payload) {
-  struct setup_enter_path enter;
-  memcpy(&enter, payload, sizeof enter);
-  int file = open(payload + sizeof enter, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (file < 0) return errno;
-  int error = enter_namespaces(file, enter.flag);
-  close(file);
-  return error;
-}
-
-static bool is_of_namespaces(uint32_t kind) { return kind >= SETUP_NAMESPACES && kind <= SETUP_ENTER_PATH; }
-
-static int arrange_namespace(const struct plan *plan, const struct setup_reader *item) {
-  /* What the helpers may do an owner must not that has given it up since: other mounts would make a set-user-ID program its own. */
-  if (plan->job->changes_identity && is_of_namespaces(item->head.kind)) return EPERM;
-  switch (item->head.kind) {
-    case SETUP_NAMESPACES: return make(plan, item->payload);
-    case SETUP_MOUNT: return mount_at(item->payload);
-    case SETUP_HOSTNAME: return sethostname(item->payload, item->head.size) == 0 ? 0 : errno;
-    case SETUP_LOOPBACK: return set_loopback_up();
-    case SETUP_ENTER: return enter(plan, item->payload);
-    case SETUP_ENTER_PATH: return enter_path(item->payload);
-    default: return 0;
-  }
-}
-
 /* One pass over the items. */
 struct pass {
   const struct plan *plan;
@@ -195,6 +148,7 @@ struct pass {
   enum arrange_phase phase;
   struct ruleset ruleset;
   int ruleset_item; /* where it is among the items */
+  struct link link;
 };
 
 static int build_ruleset(const struct setup_reader *item, struct pass *pass) {
@@ -224,7 +178,7 @@ static int arrange_item(const struct setup_reader *item, struct pass *pass, vola
   *step = STEP_LIMITS;
   if (phase == PHASE_NAMESPACES) {
     *step = STEP_NAMESPACE;
-    return arrange_namespace(pass->plan, item);
+    return arrange_namespace(pass->plan, item, &pass->link);
   }
   switch (item->head.kind) {
     case SETUP_LIMIT: return privileged || phase == PHASE_LAST ? set_limit_in(item, pass->context, phase) : 0;
@@ -259,33 +213,19 @@ static int arrange_item(const struct setup_reader *item, struct pass *pass, vola
 bool arrange(const struct plan *plan, const struct launch_context *context, enum arrange_phase phase,
              volatile struct launch_failure *failure) {
   struct setup_reader item = setup_begin(plan->setup, plan->job->setup_size);
-  struct pass pass = {plan, context, phase, {-1, 0}, -1};
+  struct pass pass = {plan, context, phase, {-1, 0}, -1, no_link};
   while (setup_next(&item)) {
     failure->error = arrange_item(&item, &pass, &failure->step);
     if (failure->error == 0) continue;
     failure->target = item.index;
+    remove_link(&pass.link);
     return false;
   }
+  forget_link(&pass.link);
   if (pass.ruleset.descriptor < 0) return true;
   failure->step = STEP_SANDBOX;
   failure->target = pass.ruleset_item;
   failure->error = ruleset_enter(&pass.ruleset);
   if (failure->error == 0) failure->target = -1;
   return failure->error == 0;
-}
-
-bool enters_pid_namespace(const struct plan *plan) {
-  struct setup_reader item = setup_begin(plan->setup, plan->job->setup_size);
-  while (setup_next(&item)) {
-    struct setup_enter enter;
-    struct setup_enter_path path;
-    if (item.head.kind == SETUP_ENTER) {
-      memcpy(&enter, item.payload, sizeof enter);
-      if (enter.flags & NAMESPACE_PID) return true;
-    } else if (item.head.kind == SETUP_ENTER_PATH) {
-      memcpy(&path, item.payload, sizeof path);
-      if (path.flag == NAMESPACE_PID) return true;
-    }
-  }
-  return false;
 }

@@ -26,7 +26,4 @@ bool arrange(const struct plan *plan, const struct launch_context *context, enum
 /* Whether the child gets a limit of descriptors of its own. */
 bool sets_descriptor_limit(const struct plan *plan);
 
-/* Whether the program is to be in another pid namespace than its reaper: then it takes a fork more. */
-bool enters_pid_namespace(const struct plan *plan);
-
 #endif

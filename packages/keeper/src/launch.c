@@ -18,11 +18,12 @@
 #include <unistd.h>
 
 #include "arrange.h"
+#include "arrange_namespaces.h"
 #include "identity.h"
 #include "system.h"
 
 /*
- * All of this runs in a vfork child, which borrows the reaper's memory and stack until exec: nothing is allocated, nothing of
+ * All of this runs in a vfork child (but for a time namespace: fork_apart), which borrows the reaper's memory and stack until exec: nothing is allocated, nothing of
  * the reaper is changed but `failure` and the room of the plan, and credentials are changed by raw system calls (libc's would tell its threads).
  */
 
@@ -248,7 +249,7 @@ static void run_child(struct launching *launching) {
   /* Whatever it is about to hang on: its keeper can find it, and it does not outlive its reaper. */
   atomic_store(launching->context->child, pid_for_owner(launching->context->proc));
   die_with_reaper(launching);
-  bool deeper = enters_pid_namespace(plan);
+  bool deeper = enters_namespace(plan, NAMESPACE_PID);
   /* While the reaper is known to be there, and by its number outside. */
   int reaper = deeper ? open_pidfd(launching->reaper) : -1;
   launching->failure.step = STEP_NAMESPACE;
@@ -262,6 +263,50 @@ static void run_child(struct launching *launching) {
   run_in_pid_namespace(launching);
 }
 
+/* What the parent of a child with memory of its own would not see. */
+struct outcome {
+  struct launch_failure failure;
+  bool inside;
+};
+
+/*
+ * The kernel lets nobody into a time namespace whose memory is another's too. So the child has a copy of it; the parent waits as
+ * with vfork, for the end of a pipe that an exec closes.
+ */
+static pid_t fork_apart(struct launching *launching) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  pid_t child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    int report = clear_of_targets(launching->plan, ends[1]);
+    if (report >= 0) run_child(launching);
+    else launching->failure.error = errno;
+    const struct launch_failure failure = {launching->failure.step, launching->failure.error, launching->failure.target};
+    const struct outcome outcome = {failure, launching->inside};
+    _exit(write(report >= 0 ? report : ends[1], &outcome, sizeof outcome) < 0 ? 126 : 127);
+  }
+  int error = errno;
+  close(ends[1]);
+  struct outcome outcome;
+  ssize_t got = 0;
+  do got = child < 0 ? 0 : read(ends[0], &outcome, sizeof outcome);
+  while (got < 0 && errno == EINTR);
+  close(ends[0]);
+  if (got == (ssize_t)sizeof outcome) {
+    launching->failure.step = outcome.failure.step;
+    launching->failure.error = outcome.failure.error;
+    launching->failure.target = outcome.failure.target;
+    launching->inside = outcome.inside;
+  }
+  errno = error;
+  return child;
+}
+
+static bool is_about_time(const struct plan *plan) {
+  return makes_namespace(plan, NAMESPACE_TIME) || enters_namespace(plan, NAMESPACE_TIME);
+}
+
 /* Who has entered the namespace for the program leaves; should it have been killed before, the program's process goes with it. */
 static pid_t follow_inside(const struct launching *launching, pid_t entered, pid_t inside) {
   if (inside == 0 || inside == entered) return entered;
@@ -273,7 +318,8 @@ static pid_t follow_inside(const struct launching *launching, pid_t entered, pid
 pid_t launch(const struct plan *plan, const struct launch_context *context, pid_t *known, struct launch_failure *failure) {
   struct launching launching = {plan, context, getpid(), -1, {STEP_FORK, 0, -1}, false};
   atomic_store(context->child, 0);
-  pid_t child = vfork();
+  const bool apart = plan->job->setup_size > 0 && is_about_time(plan);
+  pid_t child = apart ? fork_apart(&launching) : vfork();
   if (child == 0) {
     run_child(&launching);
     _exit(127);

@@ -3,13 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,6 +21,9 @@
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
 
 /* struct mount_attr of a kernel whose headers may be older than it is. */
 struct attributes {
@@ -32,6 +32,7 @@ struct attributes {
 #define ATTRIBUTE_READ_ONLY 1
 
 int map_ids(const struct own_ids *ids) {
+  if (ids->uid_inside == ID_KEEP) return 0;
   char text[64];
   /* Without privilege ids are mapped only where nobody can get rid of groups that deny something: user_namespaces(7). */
   int error = write_file("/proc/self/setgroups", "deny");
@@ -50,7 +51,7 @@ static int clone_flags(uint32_t flags) {
     int clone;
   } known[] = {{NAMESPACE_USER, CLONE_NEWUSER}, {NAMESPACE_PID, CLONE_NEWPID}, {NAMESPACE_MOUNT, CLONE_NEWNS},
                {NAMESPACE_NETWORK, CLONE_NEWNET}, {NAMESPACE_IPC, CLONE_NEWIPC}, {NAMESPACE_UTS, CLONE_NEWUTS},
-               {NAMESPACE_CGROUP, CLONE_NEWCGROUP}};
+               {NAMESPACE_CGROUP, CLONE_NEWCGROUP}, {NAMESPACE_TIME, CLONE_NEWTIME}};
   int found = 0;
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (flags & known[i].flag) found |= known[i].clone;
@@ -58,21 +59,43 @@ static int clone_flags(uint32_t flags) {
   return found;
 }
 
-int make_namespaces(uint32_t flags, const struct own_ids *ids) {
-  int wanted = clone_flags(flags);
-  if (unshare(wanted) != 0) {
-    if (errno != EPERM || (wanted & CLONE_NEWUSER)) return errno;
-    wanted |= CLONE_NEWUSER;
-    if (unshare(wanted) != 0) return errno;
+static int set_clocks(const struct setup_namespaces *wanted) {
+  char text[96];
+  const struct clock_offset *one = &wanted->monotonic, *other = &wanted->boottime;
+  snprintf(text, sizeof text, "monotonic %lld %u\nboottime %lld %u\n", (long long)one->seconds, one->nanoseconds,
+           (long long)other->seconds, other->nanoseconds);
+  return write_file("/proc/self/timens_offsets", text);
+}
+
+/* It was made for children. Later kernels execute a program in it, but only by this all of them let the process itself in. */
+static int enter_own_time(void) {
+  int file = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return errno;
+  int error = setns(file, CLONE_NEWTIME) == 0 ? 0 : errno;
+  close(file);
+  return error;
+}
+
+/* What of it is written to files in /proc, which are the process's own only while it may be looked into. */
+static int describe(const struct setup_namespaces *wanted, const struct own_ids *ids, int made) {
+  prctl(PR_SET_DUMPABLE, 1);
+  int error = made & CLONE_NEWUSER ? map_ids(ids) : 0;
+  if (error == 0 && (made & CLONE_NEWTIME)) error = set_clocks(wanted);
+  prctl(PR_SET_DUMPABLE, 0);
+  return error;
+}
+
+int make_namespaces(const struct setup_namespaces *wanted) {
+  const struct own_ids ids = {(uint32_t)geteuid(), (uint32_t)getegid(), wanted->uid, wanted->gid};
+  int made = clone_flags(wanted->flags);
+  if (unshare(made) != 0) {
+    if (errno != EPERM || (made & CLONE_NEWUSER)) return errno;
+    made |= CLONE_NEWUSER;
+    if (unshare(made) != 0) return errno;
   }
-  if (wanted & CLONE_NEWUSER) {
-    /* The maps are the owner's to write only while the process may be looked into. */
-    prctl(PR_SET_DUMPABLE, 1);
-    int error = map_ids(ids);
-    prctl(PR_SET_DUMPABLE, 0);
-    if (error != 0) return error;
-  }
-  return wanted & CLONE_NEWNS ? separate_mounts() : 0;
+  int error = describe(wanted, &ids, made);
+  if (error == 0 && (made & CLONE_NEWNS)) error = separate_mounts();
+  return error == 0 && (made & CLONE_NEWTIME) ? enter_own_time() : error;
 }
 
 static int make_read_only(const char *path) {
@@ -92,17 +115,6 @@ int make_mount(enum mount_kind kind, const char *source, const char *target) {
     case MOUNT_BIND_READ_ONLY: return bind_mount(source, target, true);
     default: return bind_mount(target, target, true);
   }
-}
-
-int set_loopback_up(void) {
-  int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (any < 0) return errno;
-  struct ifreq request = {.ifr_name = "lo"};
-  int failed = ioctl(any, SIOCGIFFLAGS, &request);
-  request.ifr_flags |= IFF_UP;
-  int error = failed != 0 || ioctl(any, SIOCSIFFLAGS, &request) != 0 ? errno : 0;
-  close(any);
-  return error;
 }
 
 int enter_namespaces(int descriptor, uint32_t flags) { return setns(descriptor, clone_flags(flags)) == 0 ? 0 : errno; }

@@ -177,7 +177,11 @@ enum setup_kind {
   SETUP_HOSTNAME = 34,   /* the name, without NUL */
   SETUP_LOOPBACK = 35,   /* nothing: the loopback device goes up */
   SETUP_ENTER = 36,      /* struct setup_enter */
-  SETUP_ENTER_PATH = 37  /* struct setup_enter_path, then the path of a namespace and its NUL */
+  SETUP_ENTER_PATH = 37, /* struct setup_enter_path, then the path of a namespace and its NUL */
+  SETUP_VETH = 38,       /* struct setup_veth, then the names of the near and of the far device, each with its NUL */
+  SETUP_ADDRESS = 39,    /* struct setup_address, then the name of the device and its NUL */
+  SETUP_LINK_UP = 40,    /* the name of a device and its NUL */
+  SETUP_ROUTE = 41       /* struct setup_route, then the name of the device and its NUL */
 };
 
 enum namespace_flag {
@@ -187,14 +191,23 @@ enum namespace_flag {
   NAMESPACE_NETWORK = 8,
   NAMESPACE_IPC = 16,
   NAMESPACE_UTS = 32,
-  NAMESPACE_CGROUP = 64
+  NAMESPACE_CGROUP = 64,
+  NAMESPACE_TIME = 128
 };
 
-/* Made for the child. In a user namespace the owner's own user and group are all that there is. */
+/* What a clock shows inside, less what it shows outside; negative as two's complement. */
+struct clock_offset {
+  uint64_t seconds;
+  uint32_t nanoseconds;
+} __attribute__((packed));
+
+/* Made for the child. In a user namespace the owner's own user and group are all that there is, unless the owner says it. */
 struct setup_namespaces {
   uint32_t flags; /* enum namespace_flag */
-  uint32_t uid;   /* what the owner's own are called inside */
+  uint32_t uid;   /* what the owner's own are called inside; or ID_KEEP, both: the owner is to write the maps */
   uint32_t gid;
+  struct clock_offset monotonic; /* of a new time namespace */
+  struct clock_offset boottime;
 } __attribute__((packed));
 
 enum mount_kind {
@@ -216,6 +229,38 @@ struct setup_enter {
 
 struct setup_enter_path {
   uint32_t flag; /* enum namespace_flag, one of them */
+} __attribute__((packed));
+
+#define DEVICE_NAME_MAX 15u /* bytes */
+
+/*
+ * A pair of devices: the near one in the network that the child is in by now, the far one in that of a process. It goes with either
+ * network, and where an item after it fails.
+ */
+struct setup_veth {
+  uint32_t process; /* as in struct setup_enter */
+} __attribute__((packed));
+
+/* Of INET the first 4 bytes, of INET6 all 16, in network order. */
+struct internet_address {
+  uint64_t start;
+  uint64_t rest;
+} __attribute__((packed));
+
+struct setup_address {
+  uint8_t family; /* ADDRESS_INET or ADDRESS_INET6 */
+  uint8_t prefix; /* bits */
+  uint16_t zero;
+  struct internet_address address;
+} __attribute__((packed));
+
+struct setup_route {
+  uint8_t family;
+  uint8_t prefix; /* of the destination; 0: all others */
+  uint8_t routed; /* 1: by a gateway; 0: what is there is a neighbour */
+  uint8_t zero;
+  struct internet_address destination;
+  struct internet_address gateway;
 } __attribute__((packed));
 
 #define LIMIT_INFINITY 0xffffffffffffffffu

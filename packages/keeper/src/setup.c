@@ -77,13 +77,17 @@ static const char *check_filter(const struct setup_reader *item) {
   return size > 0 && size % FILTER_INSTRUCTION == 0 && size / FILTER_INSTRUCTION <= FILTER_MAX ? NULL : "a filter has the wrong size";
 }
 
-#define ALL_NAMESPACES (NAMESPACE_CGROUP * 2u - 1)
+#define ALL_NAMESPACES (NAMESPACE_TIME * 2u - 1)
 
 static const char *check_namespaces(const struct setup_reader *item) {
   struct setup_namespaces namespaces;
   if (item->head.size != sizeof namespaces) return "namespaces have the wrong size";
   memcpy(&namespaces, item->payload, sizeof namespaces);
-  return namespaces.flags <= ALL_NAMESPACES ? NULL : "unknown kind of namespace";
+  if (namespaces.flags > ALL_NAMESPACES) return "unknown kind of namespace";
+  if ((namespaces.uid == ID_KEEP) != (namespaces.gid == ID_KEEP)) return "only one of the maps is the owner's to write";
+  uint32_t most = namespaces.monotonic.nanoseconds;
+  if (namespaces.boottime.nanoseconds > most) most = namespaces.boottime.nanoseconds;
+  return most < 1000000000u ? NULL : "the offset of a clock is out of range";
 }
 
 /* So many strings, one after the other, and nothing behind them. */
@@ -120,9 +124,44 @@ static const char *check_enter_path(const struct setup_reader *item) {
   struct setup_enter_path enter;
   if (item->head.size < sizeof enter) return "the path of a namespace is cut off";
   memcpy(&enter, item->payload, sizeof enter);
-  if (enter.flag == 0 || enter.flag > NAMESPACE_CGROUP || (enter.flag & (enter.flag - 1)) != 0) return "unknown kind of namespace";
+  if (enter.flag == 0 || enter.flag > NAMESPACE_TIME || (enter.flag & (enter.flag - 1)) != 0) return "unknown kind of namespace";
   const char *path = item->payload + sizeof enter;
   return are_strings(path, item->head.size - sizeof enter, 1) && path[0] == '/' ? NULL : "the path of a namespace is not absolute";
+}
+
+static bool is_device(const char *name) {
+  size_t length = strlen(name);
+  return length > 0 && length <= DEVICE_NAME_MAX;
+}
+
+/* The devices that are named behind a struct of so many bytes. */
+static const char *check_devices(const struct setup_reader *item, size_t before, int count) {
+  if (item->head.size < before) return "a network device is cut off";
+  const char *name = item->payload + before;
+  if (!are_strings(name, item->head.size - before, count)) return "the name of a network device is malformed";
+  bool are_devices = is_device(name) && (count == 1 || is_device(name + strlen(name) + 1));
+  return are_devices ? NULL : "the name of a network device has a wrong length";
+}
+
+static bool is_prefix(uint8_t family, uint8_t prefix) {
+  return family == ADDRESS_INET ? prefix <= 32 : family == ADDRESS_INET6 && prefix <= 128;
+}
+
+static const char *check_address(const struct setup_reader *item) {
+  struct setup_address address;
+  const char *problem = check_devices(item, sizeof address, 1);
+  if (problem != NULL) return problem;
+  memcpy(&address, item->payload, sizeof address);
+  return address.zero == 0 && is_prefix(address.family, address.prefix) ? NULL : "an address is out of range";
+}
+
+static const char *check_route(const struct setup_reader *item) {
+  struct setup_route route;
+  const char *problem = check_devices(item, sizeof route, 1);
+  if (problem != NULL) return problem;
+  memcpy(&route, item->payload, sizeof route);
+  bool known = route.zero == 0 && route.routed <= 1 && is_prefix(route.family, route.prefix);
+  return known ? NULL : "a route is out of range";
 }
 
 static const char *check_item(const struct setup_reader *item) {
@@ -146,6 +185,10 @@ static const char *check_item(const struct setup_reader *item) {
     case SETUP_LOOPBACK: return item->head.size == 0 ? NULL : "a loopback device has something to it";
     case SETUP_ENTER: return check_enter(item);
     case SETUP_ENTER_PATH: return check_enter_path(item);
+    case SETUP_VETH: return check_devices(item, sizeof(struct setup_veth), 2);
+    case SETUP_ADDRESS: return check_address(item);
+    case SETUP_LINK_UP: return check_devices(item, 0, 1);
+    case SETUP_ROUTE: return check_route(item);
     default: return "unknown kind of setup";
   }
 }

@@ -440,15 +440,20 @@ static int pin_leader(uint32_t id) {
   return -1;
 }
 
-/* The processes whose namespaces the child enters: their pidfds go to the reaper. False with errno. */
+/* Of these the payload begins with the id of a process, and in the job with the place of its pidfd. */
+static bool names_process(const struct setup_reader *item) {
+  return item->head.kind == SETUP_ENTER || item->head.kind == SETUP_VETH;
+}
+
+/* The processes whose namespaces the child has to do with: their pidfds go to the reaper. False with errno. */
 static bool pass_processes(const struct spawn_request *request, struct fd_set_up *set_up) {
   struct setup_reader item = setup_begin(request->setup, request->head.setup_size);
   while (setup_next(&item)) {
-    if (item.head.kind != SETUP_ENTER) continue;
-    struct setup_enter enter;
-    memcpy(&enter, item.payload, sizeof enter);
+    if (!names_process(&item)) continue;
+    uint32_t process;
+    memcpy(&process, item.payload, sizeof process);
     set_up->target = item.index;
-    int pidfd = set_up->count < JOB_FDS ? pin_leader(enter.process) : (errno = EMFILE, -1);
+    int pidfd = set_up->count < JOB_FDS ? pin_leader(process) : (errno = EMFILE, -1);
     if (pidfd < 0) return false;
     set_up->pass[set_up->count++] = pidfd;
   }
@@ -462,7 +467,7 @@ static void number_processes(uint32_t first) {
   char *items = queue_front(&keeper->job_bytes) + sizeof *job + job->fd_count * sizeof(struct job_fd) + job->string_size;
   struct setup_reader item = setup_begin(items, job->setup_size);
   while (setup_next(&item)) {
-    if (item.head.kind != SETUP_ENTER) continue;
+    if (!names_process(&item)) continue;
     memcpy(items + (item.payload - items), &first, sizeof first);
     first++;
   }

@@ -13,10 +13,12 @@
  * - The program, its working directory and files given as `stdin`, `stdout`, `stderr` or in `fds` are looked up inside.
  * - The portable layer has none: {@link make} fails there with `Unsupported`.
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as internal from "./internal/namespace/make.ts"
 import * as value from "./internal/namespace/value.ts"
+import * as internalVeth from "./internal/namespace/veth.ts"
 import { Handle } from "./internal/process/handle.ts"
 import { Nursery } from "./Nursery.ts"
 import type { ProcessBase } from "./Process.ts"
@@ -46,6 +48,40 @@ export interface Mounts {
 }
 
 /**
+ * Ids that are called otherwise inside: `count` of them, 1 where nothing is said, that follow each other on both sides.
+ *
+ * @category models
+ */
+export interface IdRange {
+  readonly inside: number
+  readonly outside: number
+  readonly count?: number | undefined
+}
+
+/**
+ * The users and groups that there are in a user namespace: `user_namespaces(7)`. Root may map all that it has itself; an ordinary user
+ * itself, and what `/etc/subuid` and `/etc/subgid` grant to it, by the programs `newuidmap` and `newgidmap` (Debian package `uidmap`).
+ *
+ * @category models
+ */
+export interface IdMaps {
+  readonly users: ReadonlyArray<IdRange>
+  readonly groups: ReadonlyArray<IdRange>
+}
+
+/**
+ * What clocks show inside, less what they show outside: it may be negative, but no clock is before its beginning.
+ *
+ * @category models
+ */
+export interface Clocks {
+  /** `CLOCK_MONOTONIC`. */
+  readonly monotonic?: Duration.Input | undefined
+  /** `CLOCK_BOOTTIME`, which `uptime` shows. */
+  readonly boottime?: Duration.Input | undefined
+}
+
+/**
  * Which namespaces are new. The others are those of this program.
  *
  * @category models
@@ -53,9 +89,11 @@ export interface Mounts {
 export interface Options {
   /**
    * `true`: with the user and the group of this program, and no other. `"root"`: they are called root inside, where the processes
-   * have all capabilities over what belongs to the set, and none over what does not.
+   * have all capabilities over what belongs to the set, and none over what does not. {@link IdMaps}: any users and groups; a process
+   * is the user of this program, or where that is not mapped the first one, unless its `credentials` name another. A set: there is
+   * no new one, but that of the other set.
    */
-  readonly user?: boolean | "root" | undefined
+  readonly user?: boolean | "root" | IdMaps | Namespace | undefined
   /** Processes see and signal only what is in the set. `/proc` is a new one, for which there are mounts of its own too. */
   readonly pid?: boolean | undefined
   /** Mounts of its own: what is mounted inside is not seen outside. */
@@ -68,6 +106,8 @@ export interface Options {
   readonly uts?: boolean | { readonly hostname: string } | undefined
   /** The cgroup of this program is shown as the root. */
   readonly cgroup?: boolean | undefined
+  /** Clocks of its own; the time of day is that of the machine everywhere. Needs Linux 5.6. */
+  readonly time?: boolean | Clocks | undefined
 }
 
 // There is no other implementation of the public type.
@@ -144,6 +184,69 @@ export const fromPath = (
     readonly [Kind in keyof Options]?: string | undefined
   }
 ): Namespace => new value.Value(undefined, internal.enteringPaths(paths))
+
+/**
+ * By which device of a network others are found than those on its wire.
+ *
+ * @category models
+ */
+export interface Route {
+  /** An address with a prefix, such as `10.1.0.0/16`, or `default`. */
+  readonly to: string
+  /** The address of the gateway; without, all that is there is a neighbour. */
+  readonly via?: string | undefined
+}
+
+/**
+ * One end of a pair of network devices.
+ *
+ * @category models
+ */
+export interface NetworkEnd {
+  /** Whose network it is in; without, that of this program. */
+  readonly namespace?: Namespace | undefined
+  /** Of the device, 15 bytes at most. `eth0` where nothing is said, and in the network of this program one that nobody has. */
+  readonly name?: string | undefined
+  /** With their prefixes: `10.0.0.1/24`, `fd00::1/64`. */
+  readonly addresses?: ReadonlyArray<string> | undefined
+  /** They are added in their order, after the addresses. */
+  readonly routes?: ReadonlyArray<Route> | undefined
+}
+
+/**
+ * Connects two networks by a pair of devices (`veth(4)`): what one of them sends comes in by the other. Both are up. The value are their
+ * names. They are there as long as both networks are, and nothing is left of them afterwards.
+ *
+ * **Details**
+ *
+ * It takes privilege over both networks. Root has that. An ordinary user has it over two sets in one user namespace, and never over the
+ * network of this program: it fails with `NamespaceSetup` then, step `connect`.
+ *
+ * **Example** (Two networks with a wire between them)
+ *
+ * ```ts
+ * import { Command, Namespace, Nursery, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const server = yield* Namespace.make({ user: "root", network: true })
+ *   const client = yield* Namespace.make({ user: server, network: true })
+ *   yield* Namespace.veth(
+ *     { namespace: server, addresses: ["10.0.0.1/24"] },
+ *     { namespace: client, addresses: ["10.0.0.2/24"] }
+ *   )
+ *   yield* Process.spawn(Command.make("redis-server", ["--bind", "10.0.0.1"], { namespaces: server }))
+ *   return yield* Process.string(Command.make("redis-cli", ["-h", "10.0.0.1", "ping"], { namespaces: client }))
+ * }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
+ * ```
+ *
+ * @category combinators
+ */
+export const veth: (
+  one: NetworkEnd,
+  other: NetworkEnd
+) => Effect.Effect<readonly [one: string, other: string], NamespaceSetup | Unsupported | KeeperLost, Nursery> =
+  internalVeth.veth
 
 /**
  * Whether a value is a set of namespaces.

@@ -175,10 +175,10 @@ export class Limits extends Schema.TaggedError<Limits>()("Limits", {
  * A namespace (`namespaces(7)`) could not be made or entered.
  */
 export class NamespaceSetup extends Schema.TaggedError<NamespaceSetup>()("NamespaceSetup", {
-  /** Which, several of them separated by commas: `user`, `pid`, `mount`, `network`, `ipc`, `uts`, `cgroup`. */
+  /** Which, several of them separated by commas: `user`, `pid`, `mount`, `network`, `ipc`, `uts`, `cgroup`, `time`. */
   namespace: Schema.optionalKey(Schema.String),
   /** What could not be done: making or entering them, or what was to be arranged in them. */
-  step: Schema.optionalKey(Schema.Literals(["make", "mount", "hostname", "loopback", "enter"])),
+  step: Schema.optionalKey(Schema.Literals(["make", "map", "mount", "hostname", "loopback", "enter", "connect"])),
   errno: Schema.String,
   /** Why not, and what to do. */
   problem: Schema.optionalKey(Schema.String)
@@ -186,7 +186,15 @@ export class NamespaceSetup extends Schema.TaggedError<NamespaceSetup>()("Namesp
   override get message(): string {
     const name = this.namespace ?? ""
     const which = name === "" ? "namespaces" : `the ${name} namespace${name.includes(",") ? "s" : ""}`
-    const what = { make: "make", mount: "set up", hostname: "set up", loopback: "set up", enter: "enter" }
+    const what = {
+      make: "make",
+      map: "map the ids of",
+      mount: "set up",
+      hostname: "set up",
+      loopback: "set up",
+      enter: "enter",
+      connect: "connect"
+    }
     return `cannot ${what[this.step ?? "mount"]} ${which}: ${this.problem ?? Errno.describe(this.errno)}`
   }
 }

@@ -306,7 +306,13 @@ static void setups(void) {
 }
 
 static void namespace_items(void) {
-  const struct setup_namespaces all = {.flags = 127}, unknown = {.flags = 128};
+  const struct setup_namespaces all = {.flags = 255}, unknown = {.flags = 256};
+  const struct setup_namespaces unmapped = {.uid = ID_KEEP, .gid = ID_KEEP}, half = {.uid = ID_KEEP};
+  const struct setup_namespaces late = {.boottime = {0, 1000000000u}}, behind = {.monotonic = {UINT64_MAX, 999999999u}};
+  CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all, &unmapped, sizeof unmapped)) == NULL);
+  CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all, &half, sizeof half)) != NULL);
+  CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all, &behind, sizeof behind)) == NULL);
+  CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all, &late, sizeof late)) != NULL);
   CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all, &all, sizeof all)) == NULL);
   CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all, &unknown, sizeof unknown)) != NULL);
   CHECK(decode_setup(item(SETUP_NAMESPACES, sizeof all - 1, &all, sizeof all - 1)) != NULL);
@@ -331,6 +337,45 @@ static void namespace_items(void) {
   CHECK(decode_setup(item(SETUP_ENTER_PATH, sizeof path - 1, path, sizeof path - 1)) != NULL);
   CHECK(decode_setup(item(SETUP_ENTER_PATH, sizeof two, two, sizeof two)) != NULL);
   CHECK(decode_setup(item(SETUP_ENTER_PATH, sizeof open_path, open_path, sizeof open_path)) != NULL);
+}
+
+/* A struct, then what comes after it. */
+static struct setup_bytes device_item(uint16_t kind, const void *head, size_t head_size, const char *names, size_t size) {
+  char payload[100] = {0};
+  if (head_size > 0) memcpy(payload, head, head_size);
+  memcpy(payload + head_size, names, size);
+  return item(kind, (uint16_t)(head_size + size), payload, head_size + size);
+}
+
+static void device_items(void) {
+  const struct setup_veth veth = {9};
+  CHECK(decode_setup(device_item(SETUP_VETH, &veth, sizeof veth, "a\0b", 4)) == NULL);
+  CHECK(decode_setup(device_item(SETUP_VETH, &veth, sizeof veth, "a", 2)) != NULL);
+  CHECK(decode_setup(device_item(SETUP_VETH, &veth, sizeof veth, "a\0b", 3)) != NULL);
+  CHECK(decode_setup(device_item(SETUP_VETH, &veth, sizeof veth, "a\0", 3)) != NULL);
+  CHECK(decode_setup(device_item(SETUP_VETH, &veth, sizeof veth, "a\0b\0c", 6)) != NULL);
+  CHECK(decode_setup(item(SETUP_VETH, 3, &veth, 3)) != NULL);
+  CHECK(decode_setup(device_item(SETUP_LINK_UP, NULL, 0, "123456789012345", 16)) == NULL);
+  CHECK(decode_setup(device_item(SETUP_LINK_UP, NULL, 0, "1234567890123456", 17)) != NULL);
+  CHECK(decode_setup(device_item(SETUP_LINK_UP, NULL, 0, "", 1)) != NULL);
+  CHECK(decode_setup(device_item(SETUP_LINK_UP, NULL, 0, "", 0)) != NULL);
+  struct setup_address address = {.family = ADDRESS_INET, .prefix = 32};
+  CHECK(decode_setup(device_item(SETUP_ADDRESS, &address, sizeof address, "a", 2)) == NULL);
+  address.prefix = 33;
+  CHECK(decode_setup(device_item(SETUP_ADDRESS, &address, sizeof address, "a", 2)) != NULL);
+  address.family = ADDRESS_INET6;
+  CHECK(decode_setup(device_item(SETUP_ADDRESS, &address, sizeof address, "a", 2)) == NULL);
+  address.prefix = 129;
+  CHECK(decode_setup(device_item(SETUP_ADDRESS, &address, sizeof address, "a", 2)) != NULL);
+  address = (struct setup_address){.family = ADDRESS_PATH};
+  CHECK(decode_setup(device_item(SETUP_ADDRESS, &address, sizeof address, "a", 2)) != NULL);
+  address = (struct setup_address){.zero = 1};
+  CHECK(decode_setup(device_item(SETUP_ADDRESS, &address, sizeof address, "a", 2)) != NULL);
+  struct setup_route route = {.family = ADDRESS_INET6, .prefix = 128, .routed = 1};
+  CHECK(decode_setup(device_item(SETUP_ROUTE, &route, sizeof route, "a", 2)) == NULL);
+  CHECK(decode_setup(item(SETUP_ROUTE, sizeof route - 1, &route, sizeof route - 1)) != NULL);
+  route.routed = 2;
+  CHECK(decode_setup(device_item(SETUP_ROUTE, &route, sizeof route, "a", 2)) != NULL);
 }
 
 static void drops(void) {
@@ -581,6 +626,7 @@ static const struct test tests[] = {
     {"a spawn with any field out of range is a problem", broken_spawns},
     {"the items of a setup fill it, are known and have their size", setups},
     {"the items of namespaces are whole, known, and have absolute paths", namespace_items},
+    {"the items of network devices have their names, and addresses in range", device_items},
     {"a drop lets go of an object or of one of its ends", drops},
     {"an object is of a known kind and has what that needs", objects},
     {"a listening socket has an address of its family that is not too long", listening},

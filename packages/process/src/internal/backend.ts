@@ -47,16 +47,27 @@ export type FdRequest = { readonly target: number } & (
 )
 
 /** A kind of namespace, `namespaces(7)`. */
-export type NamespaceKind = "user" | "pid" | "mount" | "network" | "ipc" | "uts" | "cgroup"
+export type NamespaceKind = "user" | "pid" | "mount" | "network" | "ipc" | "uts" | "cgroup" | "time"
+
+/** An address, or what begins with so many bits of it. `text` is what it was given by. */
+export interface Prefix {
+  readonly text: string
+  readonly family: "inet" | "inet6"
+  readonly bytes: ReadonlyArray<number>
+  readonly bits: number
+}
 
 /** These are arranged before all others, in their order. */
 export type NamespaceItem =
-  /** New ones. The user and group of this program are called `uid` and `gid` in a user namespace. */
+  /**
+   * New ones. The user and group of this program are called `own` in a user namespace, where they are all that there is; `undefined`:
+   * nothing is mapped, for that is done afterwards. `clocks`: nanoseconds that they are ahead of those outside.
+   */
   | {
       readonly kind: "namespaces"
       readonly make: ReadonlyArray<NamespaceKind>
-      readonly uid: number
-      readonly gid: number
+      readonly own: { readonly uid: number; readonly gid: number } | undefined
+      readonly clocks?: { readonly monotonic: bigint; readonly boottime: bigint }
     }
   /** Paths are absolute. */
   | {
@@ -71,6 +82,17 @@ export type NamespaceItem =
   | { readonly kind: "enter"; readonly process: Ticket; readonly namespaces: ReadonlyArray<NamespaceKind> }
   /** One that a path leads to. */
   | { readonly kind: "enterPath"; readonly namespace: NamespaceKind; readonly path: string }
+  /** A pair of devices: one here, the other in the network of a running process of the same backend. */
+  | { readonly kind: "veth"; readonly near: string; readonly far: string; readonly process: Ticket }
+  | { readonly kind: "address"; readonly device: string; readonly address: Prefix }
+  | { readonly kind: "linkUp"; readonly device: string }
+  | {
+      readonly kind: "route"
+      readonly device: string
+      readonly to: Prefix
+      /** Of the same family; `undefined`: all that is there is a neighbour. */
+      readonly via: Prefix | undefined
+    }
 
 /** A limit in the unit of the kernel; `"keep"` is as it is. */
 export type LimitValue = bigint | "unlimited" | "keep"

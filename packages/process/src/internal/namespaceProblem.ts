@@ -60,7 +60,7 @@ export const namespaceProblem = (errno: string, setting: ReadSetting = readSetti
       return forbidden(setting)
     case "EINVAL":
     case "ENOSYS":
-      return "this kernel was built without them (CONFIG_USER_NS, CONFIG_PID_NS)"
+      return "this kernel was built without them (CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_TIME_NS and so on)"
     default:
       return Errno.describe(errno)
   }

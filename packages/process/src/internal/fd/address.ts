@@ -28,7 +28,7 @@ const groupsOf = (part: string): ReadonlyArray<number> =>
       })
 
 /** The 16 bytes of a text that `isIPv6`. */
-const bytesOfIPv6 = (text: string): ReadonlyArray<number> => {
+export const bytesOfIPv6 = (text: string): ReadonlyArray<number> => {
   const [head = "", tail] = text.split("::")
   const before = groupsOf(head)
   const after = tail === undefined ? [] : groupsOf(tail)

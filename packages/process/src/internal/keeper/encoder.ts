@@ -294,7 +294,11 @@ export class Encoder {
       case "hostname":
       case "loopback":
       case "enter":
-      case "enterPath": {
+      case "enterPath":
+      case "veth":
+      case "address":
+      case "linkUp":
+      case "route": {
         const [kind, payload] = NamespaceItems.encode(item)
         const at = this.#beginItem(kind, payload.length)
         payload.copy(this.#buffer, at)

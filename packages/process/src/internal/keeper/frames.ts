@@ -125,9 +125,22 @@ export const SetupKind = {
   hostname: 34,
   loopback: 35,
   enter: 36,
-  enterPath: 37
+  enterPath: 37,
+  veth: 38,
+  address: 39,
+  linkUp: 40,
+  route: 41
 } as const
-export const NamespaceFlag = { user: 1, pid: 2, mount: 4, network: 8, ipc: 16, uts: 32, cgroup: 64 } as const
+export const NamespaceFlag = {
+  user: 1,
+  pid: 2,
+  mount: 4,
+  network: 8,
+  ipc: 16,
+  uts: 32,
+  cgroup: 64,
+  time: 128
+} as const
 export const MountKind = { tmpfs: 0, bind: 1, bindReadOnly: 2, readOnly: 3 } as const
 /** Of a limit: none. */
 export const LIMIT_INFINITY = 0xffff_ffff_ffff_ffffn
@@ -225,13 +238,36 @@ export const SetupSandboxPort = layout({ allowed: "u64", port: "u64" })
 
 export const SetupCapabilities = layout({ set: "u64", mode: "u32", bounded: "u32" })
 
-export const SetupNamespaces = layout({ flags: "u32", uid: "u32", gid: "u32" })
+export const ClockOffset = layout({ seconds: "u64", nanoseconds: "u32" })
+
+export const SetupNamespaces = layout({
+  flags: "u32",
+  uid: "u32",
+  gid: "u32",
+  monotonic: ClockOffset,
+  boottime: ClockOffset
+})
 
 export const SetupMount = layout({ kind: "u32" })
 
 export const SetupEnter = layout({ process: "u32", flags: "u32" })
 
 export const SetupEnterPath = layout({ flag: "u32" })
+
+export const SetupVeth = layout({ process: "u32" })
+
+export const InternetAddress = layout({ start: "u64", rest: "u64" })
+
+export const SetupAddress = layout({ family: "u8", prefix: "u8", zero: "u16", address: InternetAddress })
+
+export const SetupRoute = layout({
+  family: "u8",
+  prefix: "u8",
+  routed: "u8",
+  zero: "u8",
+  destination: InternetAddress,
+  gateway: InternetAddress
+})
 
 export const SpawnFd = layout({ target: "i32", kind: "u32", value: "u32", extra: "u32" })
 

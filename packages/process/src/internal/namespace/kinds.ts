@@ -13,13 +13,27 @@ const files: Record<NamespaceKind, string> = {
   network: "net",
   ipc: "ipc",
   uts: "uts",
-  cgroup: "cgroup"
+  cgroup: "cgroup",
+  time: "time"
 }
 
-export const all: ReadonlyArray<NamespaceKind> = ["user", "pid", "mount", "network", "ipc", "uts", "cgroup"]
+export const all: ReadonlyArray<NamespaceKind> = ["user", "pid", "mount", "network", "ipc", "uts", "cgroup", "time"]
 
 const linkOf = (pid: number | "self", kind: NamespaceKind): string => readlinkSync(`/proc/${pid}/ns/${files[kind]}`)
 
+const isKnown = (kind: NamespaceKind): boolean => {
+  try {
+    return linkOf("self", kind) !== ""
+  } catch {
+    return false
+  }
+}
+
+/** Those that this kernel has. */
+let known: ReadonlyArray<NamespaceKind> | undefined
+
 /** Throws where this program may not look. */
-export const differing = (pid: number): ReadonlyArray<NamespaceKind> =>
-  all.filter((kind) => linkOf(pid, kind) !== linkOf("self", kind))
+export const differing = (pid: number): ReadonlyArray<NamespaceKind> => {
+  known ??= all.filter(isKnown)
+  return known.filter((kind) => linkOf(pid, kind) !== linkOf("self", kind))
+}

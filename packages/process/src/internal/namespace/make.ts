@@ -10,10 +10,20 @@ import type * as Scope from "effect/Scope"
 import type { Options } from "../../Namespace.ts"
 import { Nursery } from "../../Nursery.ts"
 import { type KeeperLost, NamespaceSetup, Unsupported } from "../../ProcessError.ts"
-import type { Backend, NamespaceItem, NamespaceKind, SpawnFailure, SpawnRequest, Ticket } from "../backend.ts"
+import type {
+  Backend,
+  NamespaceItem,
+  NamespaceKind,
+  SetupItem,
+  SpawnFailure,
+  SpawnRequest,
+  Ticket
+} from "../backend.ts"
 import { problemOf } from "./explain.ts"
+import * as Items from "./items.ts"
 import * as Kinds from "./kinds.ts"
-import { Value } from "./value.ts"
+import * as Maps from "./maps.ts"
+import { isValue, Value } from "./value.ts"
 
 export type Failure = NamespaceSetup | Unsupported | KeeperLost
 
@@ -23,48 +33,20 @@ interface Holder {
   readonly gone: Promise<void>
 }
 
-const kindsOf = (options: Options): ReadonlyArray<NamespaceKind> =>
-  Kinds.all.filter((kind) => options[kind] !== undefined && options[kind] !== false)
-
-const mountItems = (options: Options): ReadonlyArray<NamespaceItem> => {
-  if (options.mount === undefined || typeof options.mount === "boolean") return []
-  const { bind = [], readOnly = [], temporary = [] } = options.mount
-  return [
-    ...bind.map(
-      ({ from, readOnly, to }): NamespaceItem => ({
-        kind: "mount",
-        how: readOnly === true ? "bindReadOnly" : "bind",
-        source: from,
-        target: to
-      })
-    ),
-    ...temporary.map((target): NamespaceItem => ({ kind: "mount", how: "tmpfs", source: "", target })),
-    ...readOnly.map((target): NamespaceItem => ({ kind: "mount", how: "readOnly", source: "", target }))
-  ]
-}
-
-/** What arranges the holder, in the order of the steps. */
-export const itemsOf = (options: Options): ReadonlyArray<NamespaceItem> => {
-  const isRoot = options.user === "root"
-  const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
-  const hostname = typeof options.uts === "object" ? options.uts.hostname : undefined
-  return [
-    { kind: "namespaces", make: kindsOf(options), uid: isRoot ? 0 : own.uid, gid: isRoot ? 0 : own.gid },
-    ...mountItems(options),
-    ...(hostname === undefined ? [] : [{ kind: "hostname", name: hostname } as const]),
-    ...(kindsOf(options).includes("network") ? [{ kind: "loopback" } as const] : [])
-  ]
-}
-
-const requestOf = (options: Options, setup: ReadonlyArray<NamespaceItem>): SpawnRequest => ({
+/** The program of the keeper as a process of its own, which holds its namespaces and does nothing else, or is done at once. */
+export const requestOf = (
+  task: "hold" | "done",
+  level: SpawnRequest["level"],
+  setup: ReadonlyArray<NamespaceItem>
+): SpawnRequest => ({
   // Started by the keeper, which is its own program there.
   program: "/proc/self/exe",
-  argv: ["nursery-hold", "hold"],
+  argv: [`nursery-${task}`, task],
   searchPath: "",
   cwd: "/",
   clearEnv: true,
   env: [],
-  level: kindsOf(options).includes("pid") ? "pid-namespace" : "tree",
+  level,
   session: "new",
   stop: { signal: 0, reach: "tree", grace: undefined, linger: undefined },
   umask: undefined,
@@ -77,9 +59,8 @@ const requestOf = (options: Options, setup: ReadonlyArray<NamespaceItem>): Spawn
 const failureOf = (request: SpawnRequest, failure: SpawnFailure): NamespaceSetup =>
   new NamespaceSetup(problemOf(request, failure))
 
-const hold = (backend: Backend, options: Options): Effect.Effect<Holder, Failure> =>
+const hold = (backend: Backend, request: SpawnRequest): Effect.Effect<Holder, Failure> =>
   Effect.callback((resume) => {
-    const request = requestOf(options, itemsOf(options))
     let goneBy: () => void = () => {}
     const gone = new Promise<void>((resolve) => {
       goneBy = resolve
@@ -124,18 +105,47 @@ export const entering = (
     catch: () => new NamespaceSetup({ step: "enter", errno: "ESRCH", problem: otherwise })
   })
 
+/** The one that starts processes by items of a setup. */
+export const backendFor = (feature: string): Effect.Effect<Backend, Unsupported, Nursery> =>
+  Effect.flatMap(Nursery, ({ internal: { backend } }) =>
+    backend.guarantees().backend === "keeper"
+      ? Effect.succeed(backend)
+      : Effect.fail(new Unsupported({ feature, problem: "only the keeper (Nursery.layer) makes namespaces" }))
+  )
+
+/** How to get into the user namespace of another set, which the new ones are to belong to. */
+const outerItems = (
+  backend: Backend,
+  { user }: Options
+): Effect.Effect<ReadonlyArray<NamespaceItem>, NamespaceSetup> => {
+  if (!isValue(user)) return Effect.succeed([])
+  const refusal = user.refusal(backend)
+  const items = user.entering(["user"])
+  if (refusal === undefined && items.length > 0) return Effect.succeed(items)
+  const problem = refusal ?? "the set given as `user` is in that of this program: make it with a user namespace"
+  return Effect.fail(new NamespaceSetup({ namespace: "user", step: "enter", errno: "EINVAL", problem }))
+}
+
+/** In the user namespace of another set a process is who it is there. */
+const identityOf = ({ user }: Options): ReadonlyArray<SetupItem> => {
+  if (isValue(user)) return user.identity
+  return Maps.isMaps(user) ? Maps.identity(user) : []
+}
+
 export const make = (options: Options): Effect.Effect<Value, Failure, Nursery | Scope.Scope> =>
   Effect.gen(function* () {
-    const { backend } = (yield* Nursery).internal
-    if (backend.guarantees().backend !== "keeper") {
-      return yield* Effect.fail(
-        new Unsupported({ feature: "Namespace.make", problem: "only the keeper (Nursery.layer) makes namespaces" })
-      )
+    const backend = yield* backendFor("Namespace.make")
+    const setup = yield* Effect.fromResult(Items.itemsOf(options))
+    const outer = yield* outerItems(backend, options)
+    const level = Items.kindsOf(options).includes("pid") ? "pid-namespace" : "tree"
+    const request = requestOf("hold", level, [...outer, ...setup])
+    const holder = yield* Effect.acquireRelease(hold(backend, request), release, { interruptible: true })
+    if (Maps.isMaps(options.user)) {
+      yield* Effect.onError(Maps.write(holder.pid, options.user), () => release(holder))
     }
-    const holder = yield* Effect.acquireRelease(hold(backend, options), release, { interruptible: true })
-    const items = yield* enteringOf(holder)
+    const entering = yield* enteringOf(holder)
     return yield* Effect.acquireRelease(
-      Effect.sync(() => new Value(backend, items)),
+      Effect.sync(() => new Value(backend, [...entering, ...identityOf(options)])),
       (value) => value.close
     )
   })

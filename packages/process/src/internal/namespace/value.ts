@@ -4,7 +4,7 @@
  * @internal
  */
 import * as Effect from "effect/Effect"
-import type { Backend, NamespaceItem } from "../backend.ts"
+import type { Backend, NamespaceItem, NamespaceKind, SetupItem, Ticket } from "../backend.ts"
 
 export const TypeId = "~@nursery/process/Namespace"
 
@@ -17,11 +17,12 @@ export class Value {
   readonly [TypeId]: typeof TypeId = TypeId
   /** Whose it is; `undefined`: anybody's. */
   readonly #backend: Backend | undefined
-  readonly items: ReadonlyArray<NamespaceItem>
+  /** What a process does to get in. */
+  readonly items: ReadonlyArray<SetupItem>
   readonly #members = new Set<Member>()
   #isClosed = false
 
-  constructor(backend: Backend | undefined, items: ReadonlyArray<NamespaceItem>) {
+  constructor(backend: Backend | undefined, items: ReadonlyArray<SetupItem>) {
     this.#backend = backend
     this.items = items
   }
@@ -31,6 +32,27 @@ export class Value {
     if (this.#isClosed) return "its scope has closed: make it in a scope that lives as long as what is started in it"
     if (this.#backend === undefined || this.#backend === backend) return undefined
     return "it belongs to another nursery: make it in the one that starts the process"
+  }
+
+  /** What a process does to get into these of them, nothing where none of them is here. */
+  entering(kinds: ReadonlyArray<NamespaceKind>): ReadonlyArray<NamespaceItem> {
+    return this.items.flatMap((item): ReadonlyArray<NamespaceItem> => {
+      if (item.kind === "enterPath") return kinds.includes(item.namespace) ? [item] : []
+      if (item.kind !== "enter") return []
+      const namespaces = item.namespaces.filter((kind) => kinds.includes(kind))
+      return namespaces.length === 0 ? [] : [{ ...item, namespaces }]
+    })
+  }
+
+  /** Who a process becomes that is not mapped. */
+  get identity(): ReadonlyArray<SetupItem> {
+    return this.items.filter(({ kind }) => kind === "credentials")
+  }
+
+  /** A process that is in its namespace of a kind; where that is told by a path there is none. */
+  insideOf(kind: NamespaceKind): Ticket | undefined {
+    const item = this.items.find((each) => each.kind === "enter" && each.namespaces.includes(kind))
+    return item?.kind === "enter" ? item.process : undefined
   }
 
   join(member: Member): void {
