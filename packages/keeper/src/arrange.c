@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -141,6 +142,13 @@ static int set_capabilities(const struct setup_reader *item, int (*set)(const st
   return set(&wanted);
 }
 
+/* The leader of a new session has none yet. EPERM: it is that of another session. */
+static int take_terminal(const char *payload) {
+  struct setup_terminal terminal;
+  memcpy(&terminal, payload, sizeof terminal);
+  return ioctl(terminal.target, TIOCSCTTY, 0) == 0 ? 0 : errno;
+}
+
 /* One pass over the items. */
 struct pass {
   const struct plan *plan;
@@ -199,6 +207,10 @@ static int arrange_item(const struct setup_reader *item, struct pass *pass, vola
     case SETUP_NO_NEW_PRIVILEGES:
       return phase == PHASE_CAPABILITIES && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? errno : 0;
     default: break;
+  }
+  if (item->head.kind == SETUP_TERMINAL) {
+    *step = STEP_TERMINAL;
+    return phase == PHASE_TERMINAL ? take_terminal(item->payload) : 0;
   }
   *step = STEP_SANDBOX;
   switch (item->head.kind) {

@@ -14,6 +14,7 @@ enum arrange_phase {
   PHASE_PRIVILEGED,   /* as the owner, before the identity is taken */
   PHASE_IDENTITY,     /* the identity itself */
   PHASE_CAPABILITIES, /* what is left of the rights */
+  PHASE_TERMINAL,     /* all descriptors are where the program finds them */
   PHASE_SANDBOX,      /* all that had to be reached has been, but the program itself */
   PHASE_LAST,         /* no descriptor is opened any more */
   PHASE_FILTER        /* no system call is made any more, but the exec */

@@ -5,7 +5,6 @@
 #include "object_check.h"
 #include "setup.h"
 
-#define TARGET_MAX (1 << 20)
 #define SIGNAL_MAX 64
 #define SPAWN_FLAGS (SPAWN_SHELL_FALLBACK | SPAWN_GROUP_ON_FAILURE | SPAWN_CLEAR_ENVIRONMENT | SPAWN_NOTIFY | SPAWN_LISTEN_PID | \
                      SPAWN_STORE)
@@ -139,6 +138,9 @@ static const char *decode_payload(struct reader *reader, struct request *request
       return decode_drop(reader, request);
     case REQUEST_OBJECT:
       return decode_object(reader, request);
+    case REQUEST_RESIZE:
+      if (size != sizeof request->resize || !take(reader, &request->resize, size)) return "a resize has the wrong size";
+      return request->resize.columns > 0 && request->resize.rows > 0 ? NULL : "a terminal has no columns or rows";
     case REQUEST_SEAL:
     case REQUEST_CANCEL:
     case REQUEST_RELEASE:

@@ -46,6 +46,7 @@ struct request {
       const char *body; /* what follows the kind, unaligned; see object_check.h */
       size_t size;
     } object;
+    struct resize resize;
     struct {
       const char *strings;
       uint32_t count, size;

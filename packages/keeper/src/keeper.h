@@ -13,6 +13,7 @@
 #ifndef NURSERY_KEEPER_H
 #define NURSERY_KEEPER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -136,7 +137,7 @@ struct keeper {
   uint32_t pending_count, last_pending;
   struct memory objects;
   uint32_t object_count, free_object, last_stored;
-  struct map object_by_id;
+  struct map object_by_id, pty_by_relay;
   struct queue gifts; /* ends of objects that are a child's once it has started */
   int listener; /* -1: none */
   char secret[SECRET_SIZE], listener_name[108];
@@ -222,7 +223,8 @@ void pool_read_events(void);
 void pool_reap(void);
 void pool_retire(void);
 void pool_adopt(void);
-bool pool_is_reaper(pid_t pid);
+/* A reaper, or the relay of a pty. */
+bool pool_is_helper(pid_t pid);
 pid_t slot_pid(int32_t slot);
 int32_t slot_of_starting(uint32_t id);
 /* Kills the child of a reaper that hangs before its exec. */
@@ -256,6 +258,10 @@ uint32_t object_store(int descriptor);
 void object_drop(uint32_t id);
 void object_drop_end(uint32_t id, uint32_t end);
 void object_seal(uint32_t id);
+void object_resize(uint32_t request, const struct resize *resize);
+bool object_is_relay(pid_t pid);
+/* What waitid(2) has told about a child that may be the relay of a pty. */
+void object_relay_changed(const siginfo_t *info);
 /* The spawn of a process gives an end away, which is settled when it has started or failed. False without memory. */
 bool gift_promise(uint32_t process, uint32_t object, uint32_t end);
 void gifts_settle(uint32_t process, bool started);

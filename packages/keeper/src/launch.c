@@ -206,6 +206,7 @@ static void run_program(struct launching *launching) {
   if (failure->error != 0) return;
   /* Not before: moving descriptors out of each other's way takes numbers beyond what the child may have itself. */
   if (!sets_descriptor_limit(plan)) setrlimit(RLIMIT_NOFILE, &context->descriptors);
+  if (!arrange(plan, context, PHASE_TERMINAL, failure)) return;
   failure->step = STEP_CWD;
   if (!stays && chdir(plan->cwd) != 0) {
     failure->error = errno;

@@ -53,6 +53,14 @@ static const char *check_socketpair(const char *body, size_t size) {
   return pair.type <= TYPE_SEQPACKET ? NULL : "unknown kind of socket";
 }
 
+static const char *check_pty(const char *body, size_t size) {
+  struct object_pty pty;
+  if (size != sizeof pty) return "a pty has the wrong size";
+  memcpy(&pty, body, sizeof pty);
+  if (pty.flags > (PTY_NO_ECHO * 2 - 1)) return "a pty has unknown flags";
+  return pty.columns > 0 && pty.rows > 0 ? NULL : "a terminal has no columns or rows";
+}
+
 const char *object_check(uint32_t kind, const char *body, size_t size) {
   switch (kind) {
     case OBJECT_PIPE: return size == sizeof(struct object_pipe) ? NULL : "a pipe has the wrong size";
@@ -60,6 +68,7 @@ const char *object_check(uint32_t kind, const char *body, size_t size) {
     case OBJECT_FILE: return check_file(body, size);
     case OBJECT_MEMORY: return check_memory(body, size);
     case OBJECT_LISTEN: return check_listen(body, size);
+    case OBJECT_PTY: return check_pty(body, size);
     default: return "unknown kind of object";
   }
 }

@@ -1,10 +1,11 @@
 /*
- * What is held for the owner until it lets go: pipes, pairs of sockets, files, memory, listening sockets. Whoever uses one gets a
- * copy, so that a child that is started anew finds what the one before it had.
+ * What is held for the owner until it lets go: pipes, pairs of sockets, files, memory, listening sockets, pseudo-terminals. Whoever
+ * uses one gets a copy, so that a child that is started anew finds what the one before it had.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 #include "keeper.h"
 #include "listen.h"
 #include "paths.h"
+#include "pty.h"
 
 #ifndef F_ADD_SEALS
 #define F_ADD_SEALS 1033
@@ -22,10 +24,13 @@
 #define SEALS 0xf /* F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE */
 
 struct object {
-  int ends[2];
+  uint32_t id;
+  int ends[2];   /* of a pty its terminal and its controlling side, which nobody gets */
   int error;     /* of a pipe whose making was not awaited: why it has no ends */
   uint32_t path; /* that it is bound to, NO_PATH: none */
   bool reopens;  /* a copy is opened anew, with a position of its own */
+  bool is_pty;
+  pid_t relay;   /* of a pty, 0: it has ended */
   uint32_t next_free;
 };
 
@@ -36,7 +41,7 @@ static struct object *object_find(uint32_t id) {
   return record == MAP_NONE ? NULL : object_at(record);
 }
 
-static const struct object nothing = {{-1, -1}, 0, NO_PATH, false, NO_RECORD};
+static const struct object nothing = {.ends = {-1, -1}, .path = NO_PATH, .next_free = NO_RECORD};
 
 static struct object *object_new(uint32_t id) {
   uint32_t record = keeper->free_object;
@@ -49,6 +54,7 @@ static struct object *object_new(uint32_t id) {
   struct object *object = object_at(record);
   uint32_t next_free = object->next_free;
   *object = nothing;
+  object->id = id;
   if (map_set(&keeper->object_by_id, id, record)) {
     if (record == keeper->free_object) keeper->free_object = next_free;
     return object;
@@ -100,7 +106,7 @@ int object_end(uint32_t id, uint32_t end, int *error) {
   *error = object == NULL || object->error == 0 ? EBADF : object->error;
   if (object == NULL) return -1;
   int held = object->ends[object->reopens ? END_FIRST : end];
-  if (held < 0) return -1;
+  if (held < 0 || (object->is_pty && end != END_FIRST)) return -1;
   int copy = object->reopens ? open_anew(held, end) : fcntl(held, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) *error = errno;
   return copy;
@@ -111,6 +117,13 @@ static void close_end(struct object *object, uint32_t end) {
   object->ends[end] = -1;
 }
 
+/* What it has not passed on nobody wants. It is collected as all children are. */
+static void end_relay(const struct object *object) {
+  if (object->relay <= 0) return;
+  map_remove(&keeper->pty_by_relay, (uint32_t)object->relay);
+  kill(object->relay, SIGKILL);
+}
+
 void object_drop(uint32_t id) {
   uint32_t record = map_get(&keeper->object_by_id, id);
   if (record == MAP_NONE) return;
@@ -118,6 +131,7 @@ void object_drop(uint32_t id) {
   close_end(object, END_FIRST);
   close_end(object, END_SECOND);
   path_remove(object->path);
+  end_relay(object);
   *object = nothing;
   object->next_free = keeper->free_object;
   keeper->free_object = record;
@@ -134,12 +148,6 @@ void object_drop_end(uint32_t id, uint32_t end) {
 static void tell_failure(uint32_t id, struct object_failure failure) {
   struct object_told told = {(uint32_t)failure.error, failure.step};
   reply(REPLY_OBJECT, id, &told, sizeof told);
-}
-
-static void tell_ends(uint32_t id, const struct object *object, uint32_t port) {
-  const struct object_told told = {0, AT_REQUEST};
-  const struct object_ends ends = {object->ends[END_FIRST], object->ends[END_SECOND], port};
-  reply_two(REPLY_OBJECT, id, &told, sizeof told, &ends, sizeof ends);
 }
 
 static struct object_failure make_socketpair(struct object *object, const char *body) {
@@ -190,7 +198,7 @@ static struct object_failure make_memory(struct object *object, const char *body
   return (struct object_failure){error, AT_SEAL};
 }
 
-static struct object_failure make_listening(struct object *object, const char *body, uint32_t *port) {
+static struct object_failure make_listening(struct object *object, const char *body, struct object_ends *ends) {
   struct object_listen listen;
   memcpy(&listen, body, sizeof listen);
   if (!acts_for_owner()) return (struct object_failure){EPERM, AT_CREDENTIALS};
@@ -199,11 +207,29 @@ static struct object_failure make_listening(struct object *object, const char *b
   if (failure.error != 0) return failure;
   object->ends[END_FIRST] = bound.descriptor;
   object->path = bound.path;
-  *port = bound.port;
+  ends->port = bound.port;
   return no_failure;
 }
 
-static struct object_failure make(struct object *object, const struct request *request, uint32_t *port) {
+static struct object_failure make_pty(struct object *object, const char *body, struct object_ends *ends) {
+  struct object_pty wanted;
+  memcpy(&wanted, body, sizeof wanted);
+  if (!acts_for_owner()) return (struct object_failure){EPERM, AT_CREDENTIALS};
+  struct pty pty;
+  struct object_failure failure = pty_make(&wanted, &pty);
+  if (failure.error != 0) return failure;
+  object->is_pty = true;
+  object->ends[END_FIRST] = pty.terminal;
+  object->ends[END_SECOND] = pty.control;
+  object->relay = pty.relay;
+  *ends = (struct object_ends){pty.output, pty.input, pty.number};
+  lend(pty.output);
+  lend(pty.input);
+  bool known = map_set(&keeper->pty_by_relay, (uint32_t)pty.relay, object->id);
+  return (struct object_failure){known ? 0 : ENOMEM, AT_CREATE};
+}
+
+static struct object_failure make(struct object *object, const struct request *request, struct object_ends *ends) {
   const char *body = request->object.body;
   switch (request->object.kind) {
     case OBJECT_PIPE: {
@@ -214,7 +240,8 @@ static struct object_failure make(struct object *object, const struct request *r
     case OBJECT_SOCKETPAIR: return make_socketpair(object, body);
     case OBJECT_FILE: return make_file(object, body);
     case OBJECT_MEMORY: return make_memory(object, body, request->object.size);
-    default: return make_listening(object, body, port);
+    case OBJECT_PTY: return make_pty(object, body, ends);
+    default: return make_listening(object, body, ends);
   }
 }
 
@@ -224,14 +251,47 @@ void object_make(const struct request *request) {
     refuse(request->id, EEXIST, "this id is in use, or there is no memory for an object");
     return;
   }
-  uint32_t port = 0;
-  struct object_failure failure = make(object, request, &port);
-  if (failure.error == 0) {
-    tell_ends(request->id, object, port);
+  struct object_ends ends = {-1, -1, 0};
+  struct object_failure failure = make(object, request, &ends);
+  if (failure.error != 0) {
+    object_drop(request->id);
+    tell_failure(request->id, failure);
     return;
   }
-  object_drop(request->id);
-  tell_failure(request->id, failure);
+  if (!object->is_pty) {
+    ends.first = object->ends[END_FIRST];
+    ends.second = object->ends[END_SECOND];
+  }
+  const struct object_told told = {0, AT_REQUEST};
+  reply_two(REPLY_OBJECT, request->id, &told, sizeof told, &ends, sizeof ends);
+}
+
+void object_resize(uint32_t request, const struct resize *resize) {
+  const struct object *object = object_find(resize->pty);
+  bool there = object != NULL && object->is_pty && object->ends[END_SECOND] >= 0;
+  int error = there ? pty_resize(object->ends[END_SECOND], resize->columns, resize->rows) : EBADF;
+  tell_failure(request, (struct object_failure){error, AT_OPTION});
+}
+
+bool object_is_relay(pid_t pid) { return map_get(&keeper->pty_by_relay, (uint32_t)pid) != MAP_NONE; }
+
+void object_relay_changed(const siginfo_t *info) {
+  uint32_t id = map_get(&keeper->pty_by_relay, (uint32_t)info->si_pid);
+  if (id == MAP_NONE) return;
+  if (info->si_code == CLD_STOPPED || info->si_code == CLD_TRAPPED) {
+    /* Nobody could go on where it was: it has bytes in its memory. */
+    kill(info->si_pid, SIGCONT);
+    return;
+  }
+  struct object *object = object_find(id);
+  map_remove(&keeper->pty_by_relay, (uint32_t)info->si_pid);
+  object->relay = 0;
+  /* The last copy of its controlling side: whoever still has the terminal gets SIGHUP, as of one that was switched off. */
+  close_end(object, END_FIRST);
+  close_end(object, END_SECOND);
+  bool by_itself = info->si_code == CLD_EXITED && info->si_status == 0;
+  uint32_t killed = by_itself ? 0 : (uint32_t)info->si_pid;
+  reply(REPLY_HANGUP, id, &killed, sizeof killed);
 }
 
 void object_seal(uint32_t id) {

@@ -33,7 +33,9 @@ static struct served *served_at(uint32_t slot) { return (struct served *)keeper-
 
 pid_t slot_pid(int32_t slot) { return slot < 0 ? 0 : served_at((uint32_t)slot)->pid; }
 
-bool pool_is_reaper(pid_t pid) { return map_get(&keeper->slot_by_pid, (uint32_t)pid) != MAP_NONE; }
+bool pool_is_helper(pid_t pid) {
+  return map_get(&keeper->slot_by_pid, (uint32_t)pid) != MAP_NONE || object_is_relay(pid);
+}
 
 bool pool_has_reapers(void) {
   for (uint32_t i = 0; i < keeper->slot_limit; i++) {
@@ -352,7 +354,10 @@ void pool_reap(void) {
     info.si_pid = 0;
     if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | __WALL) != 0 || info.si_pid == 0) return;
     uint32_t slot = map_get(&keeper->slot_by_pid, (uint32_t)info.si_pid);
-    if (slot == MAP_NONE) continue;
+    if (slot == MAP_NONE) {
+      object_relay_changed(&info);
+      continue;
+    }
     if (info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED) {
       /* A stopped reaper would leave its process without anybody; killed, its tree falls to the keeper. */
       kill(info.si_pid, SIGKILL);
@@ -368,7 +373,7 @@ void pool_reap(void) {
 void pool_adopt(void) {
   /* Set again by the death of another reaper: what that leaves may have come after the pass. */
   keeper->adopting = false;
-  const struct walk strangers = {.signal = SIGKILL, .spare = pool_is_reaper};
+  const struct walk strangers = {.signal = SIGKILL, .spare = pool_is_helper};
   struct census census = walk_pass(&strangers);
   pool_reap();
   /* SIGCHLD wakes the loop as well; this is for what was forked during the pass, and ever rarer for what cannot be killed. */

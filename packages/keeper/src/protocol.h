@@ -40,7 +40,8 @@ enum request_type {
   REQUEST_ENVIRONMENT = 11, /* uint32 count, then that many NUL-terminated NAME=VALUE; id names it; replaces the last one */
   REQUEST_LISTEN = 12, /* no payload; answered by LISTENING */
   REQUEST_OBJECT = 13, /* struct object_request and what its kind needs; id names a new object; answered by OBJECT */
-  REQUEST_SEAL = 14    /* no payload; id is a memory: its bytes and size are final from now on; answered by OBJECT */
+  REQUEST_SEAL = 14,   /* no payload; id is a memory: its bytes and size are final from now on; answered by OBJECT */
+  REQUEST_RESIZE = 15  /* struct resize; answered by OBJECT */
 };
 
 /* From the keeper to the owner. */
@@ -56,7 +57,8 @@ enum reply_type {
   REPLY_REFUSED = 72,    /* uint32 errno, then a text: the request was malformed */
   REPLY_LISTENING = 73,  /* 16 bytes of secret, then the name of an abstract unix socket (without its leading NUL) */
   REPLY_NOTIFY = 74,     /* struct notify, then a text that was sent to the socket of SPAWN_NOTIFY; between STARTED and the end */
-  REPLY_OBJECT = 75      /* struct object_told, then what the kind tells where it was made */
+  REPLY_OBJECT = 75,     /* struct object_told, then what the kind tells where it was made */
+  REPLY_HANGUP = 76      /* uint32; id is a pty: nothing comes from it any more; 0, or the pid of its relay, which was killed */
 };
 
 struct hello {
@@ -181,7 +183,8 @@ enum setup_kind {
   SETUP_VETH = 38,       /* struct setup_veth, then the names of the near and of the far device, each with its NUL */
   SETUP_ADDRESS = 39,    /* struct setup_address, then the name of the device and its NUL */
   SETUP_LINK_UP = 40,    /* the name of a device and its NUL */
-  SETUP_ROUTE = 41       /* struct setup_route, then the name of the device and its NUL */
+  SETUP_ROUTE = 41,      /* struct setup_route, then the name of the device and its NUL */
+  SETUP_TERMINAL = 64    /* struct setup_terminal; with SESSION_NEW */
 };
 
 enum namespace_flag {
@@ -261,6 +264,11 @@ struct setup_route {
   uint8_t zero;
   struct internet_address destination;
   struct internet_address gateway;
+} __attribute__((packed));
+
+/* A descriptor of the child that becomes its controlling terminal. */
+struct setup_terminal {
+  int32_t target;
 } __attribute__((packed));
 
 #define LIMIT_INFINITY 0xffffffffffffffffu
@@ -364,7 +372,8 @@ enum object_kind {
   OBJECT_SOCKETPAIR = 2, /* struct object_socketpair */
   OBJECT_FILE = 3,       /* struct object_file, then the absolute path and its NUL */
   OBJECT_MEMORY = 4,     /* struct object_memory, then its first bytes; each spawn opens it anew, at its beginning */
-  OBJECT_LISTEN = 5      /* struct object_listen, then the absolute path or abstract name and its NUL, empty for others */
+  OBJECT_LISTEN = 5,     /* struct object_listen, then the absolute path or abstract name and its NUL, empty for others */
+  OBJECT_PTY = 6         /* struct object_pty; the first end is its terminal, all that a spawn can get of it */
 };
 
 struct object_pipe {
@@ -413,6 +422,23 @@ struct object_listen {
   uint64_t address_rest;
 } __attribute__((packed));
 
+enum pty_flag {
+  PTY_RAW = 1,    /* cfmakeraw(3) */
+  PTY_NO_ECHO = 2
+};
+
+struct object_pty {
+  uint16_t columns; /* from 1 on */
+  uint16_t rows;
+  uint32_t flags; /* enum pty_flag */
+} __attribute__((packed));
+
+struct resize {
+  uint32_t pty;
+  uint16_t columns; /* from 1 on */
+  uint16_t rows;
+} __attribute__((packed));
+
 /* With errno 0 followed by what the kind tells: struct object_ends for those above. */
 struct object_told {
   uint32_t errno_;
@@ -433,10 +459,11 @@ enum object_step {
   AT_LISTEN = 10
 };
 
+/* Of a pty: two pipes, one to read what it shows and one to write what is typed, to be opened and then to CLOSE. */
 struct object_ends {
   int32_t first; /* their numbers in the keeper, to be opened there as long as the object lives; -1: none */
   int32_t second;
-  uint32_t port; /* that is bound */
+  uint32_t port; /* that is bound; of a pty its number in /dev/pts */
 } __attribute__((packed));
 
 /* Followed by `count` struct lent_fd: ends of pipes to open through /proc/<keeper>/fd and then to CLOSE. */

@@ -165,6 +165,9 @@ void handle_request(const struct request *request) {
     case REQUEST_SEAL:
       object_seal(request->id);
       break;
+    case REQUEST_RESIZE:
+      object_resize(request->id, &request->resize);
+      break;
     case REQUEST_RELEASE:
       command(request->id, request->id, COMMAND_RELEASE, 0, REACH_LEADER);
       break;

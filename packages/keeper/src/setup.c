@@ -164,6 +164,13 @@ static const char *check_route(const struct setup_reader *item) {
   return known ? NULL : "a route is out of range";
 }
 
+static const char *check_terminal(const struct setup_reader *item) {
+  struct setup_terminal terminal;
+  if (item->head.size != sizeof terminal) return "a terminal has the wrong size";
+  memcpy(&terminal, item->payload, sizeof terminal);
+  return terminal.target >= 0 && terminal.target <= TARGET_MAX ? NULL : "the descriptor of a terminal is out of range";
+}
+
 static const char *check_item(const struct setup_reader *item) {
   switch (item->head.kind) {
     case SETUP_LIMIT: return check_limit(item);
@@ -189,6 +196,7 @@ static const char *check_item(const struct setup_reader *item) {
     case SETUP_ADDRESS: return check_address(item);
     case SETUP_LINK_UP: return check_devices(item, 0, 1);
     case SETUP_ROUTE: return check_route(item);
+    case SETUP_TERMINAL: return check_terminal(item);
     default: return "unknown kind of setup";
   }
 }

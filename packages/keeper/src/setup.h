@@ -10,6 +10,8 @@
 
 #include "protocol.h"
 
+#define TARGET_MAX (1 << 20) /* of the descriptors of a child */
+
 /* What is wrong with the bytes as a list of items, NULL when nothing is. */
 const char *setup_check(const char *bytes, size_t size);
 

@@ -120,7 +120,7 @@ void report_unkillable(struct process *process) {
   process->unkillable = true;
   struct census census;
   if (process->state == STATE_ADOPTED) {
-    const struct walk count = {.signal = 0, .spare = pool_is_reaper};
+    const struct walk count = {.signal = 0, .spare = pool_is_helper};
     census = walk_pass(&count);
   } else {
     /* The shared reaper has the processes of others below it. */

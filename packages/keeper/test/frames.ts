@@ -21,7 +21,8 @@ export const Request = {
   environment: 11,
   listen: 12,
   object: 13,
-  seal: 14
+  seal: 14,
+  resize: 15
 } as const
 
 export const Reply = {
@@ -36,7 +37,8 @@ export const Reply = {
   refused: 72,
   listening: 73,
   notify: 74,
-  object: 75
+  object: 75,
+  hangup: 76
 } as const
 
 export const Reach = { leader: 0, group: 1, tree: 2 } as const
@@ -67,7 +69,7 @@ export const Step = {
   sandbox: 11,
   terminal: 12
 } as const
-export const ObjectKind = { pipe: 1, socketpair: 2, file: 3, memory: 4, listen: 5 } as const
+export const ObjectKind = { pipe: 1, socketpair: 2, file: 3, memory: 4, listen: 5, pty: 6 } as const
 export const End = { first: 0, second: 1, given: 2 } as const
 export const Type = { stream: 0, datagram: 1, seqpacket: 2 } as const
 export const Open = { read: 1, write: 2, create: 4, exclusive: 8, truncate: 16, append: 32 } as const
@@ -99,7 +101,8 @@ export const Setup = {
   sandbox: 24,
   sandboxPath: 25,
   sandboxPort: 26,
-  filter: 27
+  filter: 27,
+  terminal: 64
 } as const
 /** Of a limit. */
 export const infinity = 0xffff_ffff_ffff_ffffn
@@ -114,6 +117,14 @@ export const u32 = (...values: ReadonlyArray<number>): Buffer => {
   const buffer = Buffer.alloc(values.length * 4)
   values.forEach((value, index) => {
     buffer.writeUInt32LE(value >>> 0, index * 4)
+  })
+  return buffer
+}
+
+export const u16 = (...values: ReadonlyArray<number>): Buffer => {
+  const buffer = Buffer.alloc(values.length * 2)
+  values.forEach((value, index) => {
+    buffer.writeUInt16LE(value, index * 2)
   })
   return buffer
 }
@@ -160,6 +171,12 @@ export interface Listening {
   readonly address?: ReadonlyArray<number>
   readonly name?: string
 }
+
+export const pty = (columns = 80, rows = 24, flags = 0): Buffer =>
+  object(ObjectKind.pty, Buffer.concat([u16(columns, rows), u32(flags)]))
+
+export const resize = (pty: number, columns: number, rows: number): Buffer =>
+  Buffer.concat([u32(pty), u16(columns, rows)])
 
 export const listening = (given: Listening): Buffer => {
   const unchanged = 0xffffffff
@@ -320,6 +337,7 @@ export type Answer = Told &
     | { readonly type: "lost"; readonly reaper: number }
     | { readonly type: "unkillable"; readonly count: number; readonly pids: ReadonlyArray<number> }
     | { readonly type: "refused"; readonly errno: number; readonly text: string }
+    | { readonly type: "hangup"; readonly relay: number }
     | { readonly type: "listening"; readonly secret: Buffer; readonly name: string }
     | {
         readonly type: "object"
@@ -399,6 +417,8 @@ const payloadOf = (type: number, id: number, at: Buffer): Answer => {
       if (at.length !== 20 || errno !== 0) throw new Error("an OBJECT of the wrong size")
       return { type: "object", id, errno, step, ends: [at.readInt32LE(8), at.readInt32LE(12)], port: word(4) }
     }
+    case Reply.hangup:
+      return { type: "hangup", id, relay: word(0) }
     case Reply.notify: {
       const sender = senders[at.readUInt8(4)]
       if (sender === undefined) throw new Error("a NOTIFY from nobody known")

@@ -62,7 +62,8 @@ const seeds = (): ReadonlyArray<string> => {
     F.sandbox(13n, 1n),
     F.sandboxPath("/tmp", 4n),
     F.sandboxPort(80, 1n),
-    F.filter([6, 0, 0, 0x7fff0000])
+    F.filter([6, 0, 0, 0x7fff0000]),
+    F.setup(F.Setup.terminal, F.u32(0))
   ]
   const frames = [
     F.frame(F.Request.hello, 1, F.hello()),
@@ -84,7 +85,9 @@ const seeds = (): ReadonlyArray<string> => {
     F.frame(F.Request.object, 10, F.object(F.ObjectKind.file, F.u32(3, 0o600), F.strings("/tmp/x"))),
     F.frame(F.Request.object, 11, F.object(F.ObjectKind.memory, F.u32(1, 3, 0), Buffer.from("abc"))),
     F.frame(F.Request.object, 12, F.listening({ family: F.Address.path, name: "/tmp/x" })),
-    F.frame(F.Request.seal, 11)
+    F.frame(F.Request.seal, 11),
+    F.frame(F.Request.object, 13, F.pty(132, 50, 3)),
+    F.frame(F.Request.resize, 14, F.resize(13, 80, 24))
   ]
   return [...frames, Buffer.concat(frames)].map((bytes, index) => {
     const file = join(folder, `seed-${index}`)

@@ -49,6 +49,7 @@ export {
   affinity,
   clearEnv,
   containment,
+  controllingTerminal,
   credentials,
   cwd,
   env,
@@ -116,6 +117,7 @@ export interface Command<
   readonly containment: Containment
   readonly umask: number | undefined
   readonly session: Session
+  readonly controllingTerminal: boolean | undefined
   readonly namespaces: Namespace | undefined
   readonly notify: boolean
   readonly limits: Limits
@@ -170,6 +172,7 @@ export interface Encoded {
   readonly containment?: Containment
   readonly umask?: number
   readonly session?: Session
+  readonly controllingTerminal?: boolean
   readonly notify?: boolean
   /** Sizes are numbers of bytes or texts as in `"512 MiB"`, times texts as in `"30 seconds"`. */
   readonly limits?: { readonly [name: string]: EncodedLimit }

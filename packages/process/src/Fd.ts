@@ -1,5 +1,5 @@
 /**
- * Descriptors as scoped values: pipes, pairs of sockets, files, memory and listening sockets that the keeper holds.
+ * Descriptors as scoped values: pipes, pairs of sockets, files, memory, listening sockets and terminals that the keeper holds.
  *
  * Give them to any number of commands, as `stdin`, `stdout`, `stderr` or under any number in `fds`. The keeper holds its copy until
  * the scope closes, so that a process that is started again finds what the one before it had: connections that came in between wait
@@ -23,11 +23,14 @@ import type * as Stream from "effect/Stream"
 import type { FdError } from "./FdError.ts"
 import * as here from "./internal/fd/here.ts"
 import * as make from "./internal/fd/make.ts"
+import { type Pty, type PtyOptions, pty } from "./internal/fd/pty.ts"
 import type { Slot } from "./internal/fd/slot.ts"
 import * as storing from "./internal/fd/store.ts"
 import * as value from "./internal/fd/value.ts"
 import type { Nursery } from "./Nursery.ts"
 import type { KeeperLost } from "./ProcessError.ts"
+
+export { type Pty, type PtyOptions, pty }
 
 /**
  * Which way bytes go, seen from whoever has the descriptor.
@@ -37,7 +40,7 @@ export type Direction = "readable" | "writable" | "duplex"
 /**
  * What a descriptor is: `"stream"` and `"message"` are ends of pairs of sockets, of bytes or of datagrams.
  */
-export type Kind = "pipe" | "stream" | "message" | "file" | "memory" | "listening"
+export type Kind = "pipe" | "stream" | "message" | "file" | "memory" | "listening" | "terminal"
 
 /**
  * A descriptor that is held by the keeper. What it holds is not public.
@@ -422,7 +425,7 @@ export const close = (fd: Fd): Effect.Effect<void> => Effect.sync(() => insideOf
  * @category inspection
  */
 export const readable = (
-  fd: Fd<"readable" | "duplex", Exclude<Kind, "message" | "listening">>
+  fd: Fd<"readable" | "duplex", Exclude<Kind, "message" | "listening" | "terminal">>
 ): Stream.Stream<Uint8Array, FdError | KeeperLost> => here.readable(insideOf(fd))
 
 /**
@@ -437,5 +440,5 @@ export const readable = (
  * @category inspection
  */
 export const writable = (
-  fd: Fd<"writable" | "duplex", Exclude<Kind, "message" | "listening">>
+  fd: Fd<"writable" | "duplex", Exclude<Kind, "message" | "listening" | "terminal">>
 ): Sink.Sink<void, Uint8Array, never, FdError | KeeperLost> => here.writable(insideOf(fd))

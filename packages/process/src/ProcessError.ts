@@ -222,6 +222,22 @@ const exhausted: Readonly<Record<string, string>> = {
 }
 
 /**
+ * A terminal cannot be used as the command says.
+ */
+export class TerminalUnavailable extends Schema.TaggedError<TerminalUnavailable>()("TerminalUnavailable", {
+  /** The option that asks for it. */
+  use: Schema.Literals(["controllingTerminal", "foreground"]),
+  /** Why not, and what to do. */
+  problem: Schema.String
+}) {
+  override get message(): string {
+    const what =
+      this.use === "foreground" ? "in the foreground of a terminal" : "with this terminal as its controlling terminal"
+    return `it cannot run ${what}: ${this.problem}`
+  }
+}
+
+/**
  * Processes, memory, descriptors or time have run out. Nothing is retried here; a `Schedule` of yours can.
  */
 export class ResourcesExhausted extends Schema.TaggedError<ResourcesExhausted>()("ResourcesExhausted", {
@@ -265,6 +281,7 @@ export const SpawnReason = Schema.Union([
   Limits,
   NamespaceSetup,
   Containment,
+  TerminalUnavailable,
   ResourcesExhausted,
   Unsupported
 ])
@@ -427,8 +444,8 @@ export class UsageHidden extends Schema.TaggedError<UsageHidden>()("UsageHidden"
  * A helper process was killed, and with it the knowledge of how a process ended. Everything that was started is ended all the same.
  */
 export class KeeperLost extends Schema.TaggedError<KeeperLost>()("KeeperLost", {
-  /** `keeper`: that of the whole nursery; the next start makes a new one. `reaper`: that of this process alone. */
-  helper: Schema.Literals(["keeper", "reaper"]),
+  /** `keeper`: that of the whole nursery; the next start makes a new one. `reaper`: that of this process alone. `relay`: of a pty. */
+  helper: Schema.Literals(["keeper", "reaper", "relay"]),
   message: Schema.String
 }) {}
 

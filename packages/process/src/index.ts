@@ -4,6 +4,8 @@
 export type * as Backend from "./Backend.ts"
 export * as Command from "./Command.ts"
 export * as ExitStatus from "./ExitStatus.ts"
+export * as Expect from "./Expect.ts"
+export * from "./ExpectError.ts"
 export * as Fd from "./Fd.ts"
 export * from "./FdError.ts"
 export * as Namespace from "./Namespace.ts"

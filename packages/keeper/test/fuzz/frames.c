@@ -90,7 +90,7 @@ static void check(const struct request *request, const char *bytes, const char *
       require(request->stop.signal <= 64 && request->stop.reach <= REACH_TREE, "a policy is in range");
       break;
     default:
-      require(request->type >= REQUEST_HELLO && request->type <= REQUEST_SEAL, "a type is known");
+      require(request->type >= REQUEST_HELLO && request->type <= REQUEST_RESIZE, "a type is known");
   }
 }
 

@@ -70,7 +70,7 @@ static void has_a_length(void) {
 }
 
 static void has_a_known_type(void) {
-  static const uint16_t unknown[] = {0, REQUEST_SEAL + 1, 63, REPLY_READY, REPLY_LISTENING, REPLY_NOTIFY, 255, 65535};
+  static const uint16_t unknown[] = {0, REQUEST_RESIZE + 1, 63, REPLY_READY, REPLY_LISTENING, REPLY_NOTIFY, 255, 65535};
   for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
     begin(unknown[i]);
     CHECK(decode() != NULL);
@@ -487,6 +487,38 @@ static void has_exact_size(uint16_t kind, const void *payload, uint16_t size) {
   CHECK(decode_setup(item(kind, size + 1, longer, size + 1u)) != NULL);
 }
 
+static const char *decode_resize(struct resize resize) {
+  begin(REQUEST_RESIZE);
+  put(&resize, sizeof resize);
+  return decode();
+}
+
+static void terminals(void) {
+  struct object_pty pty = {1, 65535, PTY_RAW | PTY_NO_ECHO};
+  CHECK(decode_object(OBJECT_PTY, &pty, sizeof pty, "", 0) == NULL);
+  CHECK(decode_object(OBJECT_PTY, &pty, sizeof pty, "", 1) != NULL);
+  CHECK(decode_object(OBJECT_PTY, &pty, sizeof pty - 1, "", 0) != NULL);
+  pty.flags++;
+  CHECK(decode_object(OBJECT_PTY, &pty, sizeof pty, "", 0) != NULL);
+  pty = (struct object_pty){0, 1, 0};
+  CHECK(decode_object(OBJECT_PTY, &pty, sizeof pty, "", 0) != NULL);
+  pty = (struct object_pty){1, 0, 0};
+  CHECK(decode_object(OBJECT_PTY, &pty, sizeof pty, "", 0) != NULL);
+  CHECK(decode_resize((struct resize){9, 80, 24}) == NULL && request.resize.pty == 9);
+  put("", 1);
+  CHECK(decode() != NULL);
+  length -= 2;
+  CHECK(decode() != NULL);
+  CHECK(decode_resize((struct resize){9, 0, 24}) != NULL);
+  CHECK(decode_resize((struct resize){9, 80, 0}) != NULL);
+  struct setup_terminal terminal = {0};
+  has_exact_size(SETUP_TERMINAL, &terminal, sizeof terminal);
+  terminal.target = -1;
+  CHECK(decode_setup(item(SETUP_TERMINAL, sizeof terminal, &terminal, sizeof terminal)) != NULL);
+  terminal.target = (1 << 20) + 1;
+  CHECK(decode_setup(item(SETUP_TERMINAL, sizeof terminal, &terminal, sizeof terminal)) != NULL);
+}
+
 static bool takes_number(uint16_t kind, int32_t value) {
   const struct setup_number number = {value};
   return decode_setup(item(kind, sizeof number, &number, sizeof number)) == NULL;
@@ -629,6 +661,7 @@ static const struct test tests[] = {
     {"the items of network devices have their names, and addresses in range", device_items},
     {"a drop lets go of an object or of one of its ends", drops},
     {"an object is of a known kind and has what that needs", objects},
+    {"a terminal has a size, and is one of the descriptors of a child", terminals},
     {"a listening socket has an address of its family that is not too long", listening},
     {"the numbers of a setup are in their ranges", numbers_of_setups},
     {"a half of a limit can be kept as it is", kept_limits},

@@ -137,6 +137,8 @@ export type SetupItem =
   | { readonly kind: "sandboxPort"; readonly port: number; readonly allowed: bigint }
   /** A program of seccomp(2). */
   | { readonly kind: "filter"; readonly instructions: Uint8Array }
+  /** The leader of a new session gets it as its controlling terminal; `target`: which of its descriptors. */
+  | { readonly kind: "terminal"; readonly target: number }
   | NamespaceItem
 
 /** Everything that a spawn needs, resolved: no defaults are left to fill in. */

@@ -49,6 +49,14 @@ export type HeldRequest =
   /** `size` may be more than there are bytes. Each user of it begins at the first byte. */
   | { readonly kind: "memory"; readonly bytes: Uint8Array; readonly size: number; readonly sealed: boolean }
   | { readonly kind: "listen"; readonly type: SocketType; readonly backlog: number; readonly at: HeldAddress }
+  /** Its modes are those of a new terminal, but for these. */
+  | {
+      readonly kind: "pty"
+      readonly columns: number
+      readonly rows: number
+      readonly raw: boolean
+      readonly echo: boolean
+    }
   /** A pair of stream sockets, one of which is this program's. */
   | { readonly kind: "connection" }
 
@@ -75,6 +83,18 @@ export interface HeldFailure {
 /** The ends of a pipe (to read, to write) or of a pair; everything else has only the first. */
 export type HeldEnd = 0 | 1
 
+/** This program's side of a pty. */
+export interface HeldPty {
+  /** Of its terminal in `/dev/pts`. */
+  readonly number: number
+  /** Open, nonblocking ends of pipes, which the receiver closes: what the terminal shows, and what is typed. */
+  readonly output: number
+  readonly input: number
+  resize(columns: number, rows: number, done: (result: HeldFailure | KeeperLost | undefined) => void): void
+  /** `done` is called once, when all that its terminal shows has been written to `output`: why there is no more, if that is an error. */
+  onHangup(done: (lost: KeeperLost | undefined) => void): void
+}
+
 export interface Held {
   /** The one that is bound, 0 where there is none. */
   readonly port: number
@@ -82,6 +102,7 @@ export interface Held {
   readonly lost: KeeperLost | undefined
   /** Of a connection: this program's end. It does not flow, and half-open is allowed. */
   readonly socket: import("node:net").Socket | undefined
+  readonly pty?: HeldPty | undefined
   /** Opens it in this program, with a position of its own, by flags of open(2). Throws the error of open(2). */
   open(end: HeldEnd, flags: number): number
   /** Of a memory: nobody can change it any more. */

@@ -46,6 +46,7 @@ const recording = (): { readonly calls: Array<ReadonlyArray<unknown>>; readonly 
     listening: (...args) => calls.push(["listening", ...args]),
     notify: (...args) => calls.push(["notify", ...args]),
     object: (id, errno, step, tells) => calls.push(["object", id, errno, step, Buffer.from(tells)]),
+    hangup: (...args) => calls.push(["hangup", ...args]),
     violation: (...args) => calls.push(["violation", ...args])
   }
   return { calls, decoder: new Decoder(handler) }
@@ -137,6 +138,8 @@ const conversation: ReadonlyArray<readonly [bytes: Buffer, call: ReadonlyArray<u
     frame(F.Reply.notify, 8, Buffer.concat([u32(4_000_000, 0, 0), Buffer.from("STATUS=grüße\nREADY=1")])),
     ["notify", 8, { pid: 4_000_000, sender: "member", cut: false, text: "STATUS=grüße\nREADY=1" }, []]
   ],
+  [frame(F.Reply.hangup, 7, u32(0)), ["hangup", 7, 0]],
+  [frame(F.Reply.hangup, 7, u32(4_000_000)), ["hangup", 7, 4_000_000]],
   [frame(F.Reply.notify, 8, u32(9, 1, 0)), ["notify", 8, { pid: 9, sender: "stranger", cut: false, text: "" }, []]],
   [
     frame(F.Reply.notify, 8, Buffer.concat([u32(9, 0x20102, 0x8000_0005), Buffer.from("STATUS=cut o")])),
@@ -201,7 +204,7 @@ describe("Decoder", () => {
 
   const garbage: ReadonlyArray<readonly [string, Buffer]> = [
     ["a length over FRAME_MAX", frame(F.Reply.done, 1, Buffer.alloc(0)).fill(0xff, 0, 4)],
-    ["a type that does not exist, before its payload has come", frame(F.Reply.object + 1, 1, u32(1)).subarray(0, 12)],
+    ["a type that does not exist, before its payload has come", frame(F.Reply.hangup + 1, 1, u32(1)).subarray(0, 12)],
     ["a request in place of a reply", frame(F.Request.cancel, 1, Buffer.alloc(0))],
     ["text", Buffer.from("bash: no such file or directory\n")],
     ["a STARTED that counts more descriptors than it has", frame(F.Reply.started, 1, struct(F.Started, { count: 1 }))],
@@ -215,6 +218,7 @@ describe("Decoder", () => {
     ["an UNKILLABLE with half a pid", frame(F.Reply.unkillable, 1, Buffer.alloc(6))],
     ["a REFUSED without a number", frame(F.Reply.refused, 1, Buffer.alloc(2))],
     ["a LISTENING without a name", frame(F.Reply.listening, 1, secret)],
+    ["a HANGUP that is cut off", frame(F.Reply.hangup, 1, Buffer.alloc(3))],
     ["a NOTIFY that is cut off", frame(F.Reply.notify, 1, u32(1, 0))],
     ["a NOTIFY of an unknown sender", frame(F.Reply.notify, 1, u32(1, 3, 0))],
     [

@@ -191,6 +191,15 @@ export const session: Setter<Session> = dual(
 )
 
 /**
+ * Sets whether the terminal that is its stdin becomes its controlling terminal.
+ */
+export const controllingTerminal: Setter<boolean | undefined> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, controllingTerminal: boolean | undefined) =>
+    make({ ...self, controllingTerminal })
+)
+
+/**
  * Sets whether the process can tell how it is by sd_notify(3); what it tells is in `process.notifications`.
  *
  * **Example** (Waiting until a service is ready)

@@ -31,6 +31,7 @@ const withOptions = (program: string, args: ReadonlyArray<Word>, options: Option
     containment: options.containment ?? defaults.containment,
     umask: options.umask,
     session: options.session ?? defaults.session,
+    controllingTerminal: options.controllingTerminal,
     namespaces: options.namespaces,
     notify: options.notify ?? defaults.notify,
     limits: options.limits ?? defaults.limits,

@@ -135,6 +135,12 @@ export interface Options<
   readonly umask?: number | undefined
   /** The session and process group of the process; `"new"` by default. */
   readonly session?: Session | undefined
+  /**
+   * Whether the terminal that is its stdin becomes its controlling terminal (`credentials(7)`), so that Ctrl-C reaches it and the job
+   * control of a shell works. By default that is so for the terminal of an `Fd.pty` in a session of its own. A terminal is the
+   * controlling terminal of one session only: another process that uses it at the same time is started with `false`.
+   */
+  readonly controllingTerminal?: boolean | undefined
   /** The namespaces that the process is started in; by default those of this program. */
   readonly namespaces?: Names | undefined
   /**

@@ -187,11 +187,21 @@ const restProblem = (self: Command): Problem | undefined => {
     return [["session"], 'is "owner", whose process group may not be in the namespaces: use "new" or "group"']
   }
   if (!sessions.has(self.session)) return [["session"], 'is none of "new", "group" and "owner"']
+  const terminal = terminalProblem(self)
+  if (terminal !== undefined) return terminal
   if (typeof self.notify !== "boolean") return [["notify"], "is not a boolean"]
   if (self.notify && self.env["NOTIFY_SOCKET"] !== undefined) {
     return [["env", "NOTIFY_SOCKET"], "is given together with notify, which sets it"]
   }
   return undefined
+}
+
+const terminalProblem = ({ controllingTerminal, session }: Command): Problem | undefined => {
+  if (controllingTerminal === undefined || controllingTerminal === false) return undefined
+  if (controllingTerminal !== true) return [["controllingTerminal"], "is not a boolean"]
+  return session === "new"
+    ? undefined
+    : [["controllingTerminal"], 'is for the leader of a new session: with session "new"']
 }
 
 /** Set by the start, as `activation` and `fdStore` need them. */

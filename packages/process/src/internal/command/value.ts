@@ -47,6 +47,7 @@ export const defaults = {
   containment: "tree",
   umask: undefined,
   session: "new",
+  controllingTerminal: undefined,
   namespaces: undefined,
   notify: false,
   limits: noLimits,
@@ -77,6 +78,7 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
   readonly containment: Containment
   readonly umask: number | undefined
   readonly session: Session
+  readonly controllingTerminal: boolean | undefined
   readonly namespaces: Namespace | undefined
   readonly notify: boolean
   readonly limits: Limits
@@ -105,6 +107,7 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
     this.containment = fields.containment
     this.umask = fields.umask
     this.session = fields.session
+    this.controllingTerminal = fields.controllingTerminal
     this.namespaces = fields.namespaces
     this.notify = fields.notify
     this.limits = fields.limits

@@ -58,6 +58,11 @@ const ofListen = (
     : new InvalidArgument({ option: "options", problem: `were refused by the kernel: ${Errno.describe(errno)}` })
 }
 
+const ptyProblem = (errno: string): string =>
+  errno === "ENOENT"
+    ? "there is no /dev/ptmx here: mount devpts(5), or bind it into the container"
+    : `${Errno.describe(errno)}: /dev/ptmx has to be there for every user (mode 0666), and the keeper to be readable (0755)`
+
 const reasonOf = (request: HeldRequest, failure: HeldFailure, errno: string, name: string): FdReason => {
   if (failure.step === "credentials") {
     return new AccessDenied({
@@ -74,6 +79,8 @@ const reasonOf = (request: HeldRequest, failure: HeldFailure, errno: string, nam
       return errno === "EACCES" || errno === "EPERM"
         ? denied(request.path, "EACCES")
         : new PathUnusable({ path: request.path, errno })
+    case "pty":
+      return new Unsupported({ feature: "Fd.pty", problem: ptyProblem(errno) })
     default:
       return new Unsupported({ feature: request.kind, problem: Errno.describe(errno) })
   }

@@ -133,11 +133,16 @@ const writeSome = (descriptor: number, slot: Slot, chunk: Uint8Array): Effect.Ef
     next(0)
   })
 
+const isForBytes = (kind: Kind): boolean => kind !== "message" && kind !== "listening" && kind !== "terminal"
+
 const unsupported = (slot: Slot, operation: string): FdError =>
   fail(
     new Unsupported({
       feature: `${slot.name} in this program`,
-      problem: "Node has no sockets of this type; give it to a process"
+      problem:
+        slot.kind === "terminal"
+          ? "it is for processes: this program has the output and the input of its pty"
+          : "Node has no sockets of this type; give it to a process"
     }),
     operation
   )
@@ -158,7 +163,7 @@ const socketTarget = (slot: Slot): Effect.Effect<Target<FdError>, Failure> =>
 export const readable = (fd: Value<Direction, Kind>): Stream.Stream<Uint8Array, Failure> => {
   const { slot } = fd
   const operation = `read ${slot.name}`
-  if (fd.kind === "message" || fd.kind === "listening") return Stream.fail(unsupported(slot, operation))
+  if (!isForBytes(fd.kind)) return Stream.fail(unsupported(slot, operation))
   if (fd.kind === "stream") return Stream.unwrap(Effect.map(socketSource(slot), (source) => source.stream))
   return Stream.unwrap(
     Effect.gen(function* () {
@@ -177,7 +182,7 @@ export const readable = (fd: Value<Direction, Kind>): Stream.Stream<Uint8Array, 
 export const writable = (fd: Value<Direction, Kind>): Sink.Sink<void, Uint8Array, never, Failure> => {
   const { slot } = fd
   const operation = `write ${slot.name}`
-  if (fd.kind === "message" || fd.kind === "listening") return Sink.fail(unsupported(slot, operation))
+  if (!isForBytes(fd.kind)) return Sink.fail(unsupported(slot, operation))
   if (fd.kind === "stream") return Sink.unwrap(Effect.map(socketTarget(slot), (target) => target.sink))
   return Sink.unwrap(
     Effect.gen(function* () {

@@ -46,7 +46,7 @@ export const hold = (
     })
   })
 
-const backendOf: Effect.Effect<Backend, never, Nursery> = Nursery.use(({ internal }) =>
+export const backendOf: Effect.Effect<Backend, never, Nursery> = Nursery.use(({ internal }) =>
   Effect.succeed(internal.backend)
 )
 

@@ -10,7 +10,7 @@ import type { KeeperLost } from "../../ProcessError.ts"
 import type { Backend } from "../backend.ts"
 import type { Held, HeldEnd } from "../held.ts"
 
-export type Kind = "pipe" | "stream" | "message" | "file" | "memory" | "listening"
+export type Kind = "pipe" | "stream" | "message" | "file" | "memory" | "listening" | "terminal"
 
 export type Direction = "readable" | "writable" | "duplex"
 

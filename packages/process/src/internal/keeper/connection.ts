@@ -186,7 +186,8 @@ export class Connection {
       unkillable: (id, pids) => handler.unkillable(id, pids),
       listening: (id, secret, name) => handler.listening(id, secret, name),
       notify: (id, notification, stored) => handler.notify(id, notification, stored),
-      object: (id, errno, step, tells) => handler.object(id, errno, step, tells)
+      object: (id, errno, step, tells) => handler.object(id, errno, step, tells),
+      hangup: (id, relay) => handler.hangup(id, relay)
     }
   }
 

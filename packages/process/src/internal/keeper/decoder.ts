@@ -42,6 +42,8 @@ export interface ReplyHandler {
   notify(id: number, notification: RawNotification, stored: ReadonlyArray<number>): void
   /** An object was made or changed; `tells` is what its kind adds, good until the call returns. */
   object(id: number, errno: number, step: number, tells: Buffer): void
+  /** Nothing comes from a pty any more; `relay`: the pid of its relay, which was killed, or 0. */
+  hangup(id: number, relay: number): void
   /** What came is not of this protocol. */
   violation(text: string): void
 }
@@ -97,7 +99,7 @@ export class Decoder {
       const size = bytes.readUInt32LE(at + F.FrameHeader.at.size)
       const type = bytes.readUInt16LE(at + F.FrameHeader.at.type)
       // Before waiting for a payload that may never come.
-      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.object) {
+      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.hangup) {
         this.#violation(type, size)
         return
       }
@@ -177,6 +179,10 @@ export class Decoder {
           bytes.readUInt32LE(at + F.ObjectTold.at.step),
           bytes.subarray(at + F.ObjectTold.size, at + size)
         )
+        return true
+      case F.Reply.hangup:
+        if (size !== 4) return false
+        this.#handler.hangup(id, bytes.readUInt32LE(at))
         return true
       case F.Reply.notify:
         return this.#notify(id, bytes, at, size)

@@ -175,6 +175,14 @@ export class Encoder {
     this.#finish()
   }
 
+  resize(id: number, pty: number, columns: number, rows: number): void {
+    const at = this.#begin(F.Request.resize, id, F.Resize.size)
+    this.#view.setUint32(at + F.Resize.at.pty, pty, true)
+    this.#view.setUint16(at + F.Resize.at.columns, columns, true)
+    this.#view.setUint16(at + F.Resize.at.rows, rows, true)
+    this.#finish()
+  }
+
   object(id: number, payload: Uint8Array): void {
     const at = this.#begin(F.Request.object, id, payload.length)
     this.#buffer.set(payload, at)
@@ -345,6 +353,11 @@ export class Encoder {
         const at = this.#beginItem(F.SetupKind.sandboxPort, F.SetupSandboxPort.size)
         this.#view.setBigUint64(at + F.SetupSandboxPort.at.allowed, item.allowed, true)
         this.#view.setBigUint64(at + F.SetupSandboxPort.at.port, BigInt(item.port), true)
+        return undefined
+      }
+      case "terminal": {
+        const at = this.#beginItem(F.SetupKind.terminal, F.SetupTerminal.size)
+        this.#view.setInt32(at + F.SetupTerminal.at.target, item.target, true)
         return undefined
       }
       case "filter": {

@@ -73,6 +73,12 @@ export const reaperLost = (reaper: number): KeeperLost =>
     message: `the reaper of this process (pid ${reaper}) was killed, and with it the status of the process; everything that the process had started is being ended. Spawn again. If nobody killed it on purpose, look for the out-of-memory killer in the kernel's log`
   })
 
+export const relayLost = (relay: number): KeeperLost =>
+  new KeeperLost({
+    helper: "relay",
+    message: `the relay of this terminal (pid ${relay}) was killed: the processes that have it got SIGHUP. Make it anew. If nobody killed it on purpose, look for the out-of-memory killer in the kernel's log`
+  })
+
 export const notStarted = (error: KeeperUnavailable): KeeperLost =>
   new KeeperLost({
     helper: "keeper",

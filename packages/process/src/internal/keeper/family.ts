@@ -199,7 +199,7 @@ export class Family implements ConnectionHandler, Holder {
     }
   }
 
-  giveBack(lent: ReadonlyArray<LentFd>): void {
+  giveBack(lent: ReadonlyArray<Pick<LentFd, "descriptor">>): void {
     this.encoder.close(
       this.nextId(),
       lent.map((fd) => fd.descriptor)
@@ -345,6 +345,10 @@ export class Family implements ConnectionHandler, Holder {
 
   object(id: number, errno: number, step: number, tells: Buffer): void {
     this.objects.answered(id, errno, step, tells)
+  }
+
+  hangup(id: number, relay: number): void {
+    this.objects.hangup(id, relay === 0 ? undefined : Failures.relayLost(relay))
   }
 
   listening(_id: number, secret: Buffer, name: string): void {

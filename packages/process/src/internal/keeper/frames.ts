@@ -30,7 +30,8 @@ export const Request = {
   environment: 11,
   listen: 12,
   object: 13,
-  seal: 14
+  seal: 14,
+  resize: 15
 } as const
 
 export const Reply = {
@@ -45,7 +46,8 @@ export const Reply = {
   refused: 72,
   listening: 73,
   notify: 74,
-  object: 75
+  object: 75,
+  hangup: 76
 } as const
 
 export const Feature = { pidfd: 1, children: 2, realtime: 4, filters: 8 } as const
@@ -80,12 +82,13 @@ export const SpawnStep = {
   terminal: 12
 } as const
 
-export const ObjectKind = { pipe: 1, socketpair: 2, file: 3, memory: 4, listen: 5 } as const
+export const ObjectKind = { pipe: 1, socketpair: 2, file: 3, memory: 4, listen: 5, pty: 6 } as const
 /** The ends of an object; `given` besides, in a spawn: the child's is the only copy once it has started. */
 export const ObjectEnd = { first: 0, second: 1, given: 2 } as const
 export const SocketType = { stream: 0, datagram: 1, seqpacket: 2 } as const
 export const OpenFlag = { read: 1, write: 2, create: 4, exclusive: 8, truncate: 16, append: 32 } as const
 export const AddressFamily = { inet: 0, inet6: 1, path: 2, abstract: 3 } as const
+export const PtyFlag = { raw: 1, noEcho: 2 } as const
 export const ListenFlag = { reusePort: 1, onlyV6: 2, replaceStale: 4 } as const
 /** Of the mode and the owners of a path: as they come. */
 export const UNCHANGED = 0xffffffff
@@ -129,7 +132,8 @@ export const SetupKind = {
   veth: 38,
   address: 39,
   linkUp: 40,
-  route: 41
+  route: 41,
+  terminal: 64
 } as const
 export const NamespaceFlag = {
   user: 1,
@@ -269,6 +273,8 @@ export const SetupRoute = layout({
   gateway: InternetAddress
 })
 
+export const SetupTerminal = layout({ target: "i32" })
+
 export const SpawnFd = layout({ target: "i32", kind: "u32", value: "u32", extra: "u32" })
 
 export const ObjectRequest = layout({ kind: "u32" })
@@ -294,6 +300,10 @@ export const ObjectListen = layout({
   address: "u64",
   addressRest: "u64"
 })
+
+export const ObjectPty = layout({ columns: "u16", rows: "u16", flags: "u32" })
+
+export const Resize = layout({ pty: "u32", columns: "u16", rows: "u16" })
 
 export const ObjectTold = layout({ errno: "u32", step: "u32" })
 

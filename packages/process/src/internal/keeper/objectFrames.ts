@@ -95,5 +95,13 @@ export const payloadOf = (request: Exclude<HeldRequest, { readonly kind: "connec
     }
     case "listen":
       return listening(request)
+    case "pty": {
+      const [bytes, view] = sized(F.ObjectPty.size, F.ObjectKind.pty, nothing)
+      view.setUint16(F.ObjectPty.at.columns, request.columns, true)
+      view.setUint16(F.ObjectPty.at.rows, request.rows, true)
+      const flags = (request.raw ? F.PtyFlag.raw : 0) | (request.echo ? 0 : F.PtyFlag.noEcho)
+      view.setUint32(F.ObjectPty.at.flags, flags, true)
+      return bytes
+    }
   }
 }

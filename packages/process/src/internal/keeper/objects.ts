@@ -3,15 +3,15 @@
  *
  * @internal
  */
-import { openSync } from "node:fs"
+import { closeSync, openSync } from "node:fs"
 import type { Socket } from "node:net"
 import type { KeeperLost } from "../../ProcessError.ts"
-import type { Held, HeldEnd, HeldFailure, HeldRequest, Holding } from "../held.ts"
+import type { Held, HeldEnd, HeldFailure, HeldPty, HeldRequest, Holding } from "../held.ts"
 import type { Encoder } from "./encoder.ts"
 import * as Failures from "./failures.ts"
 import * as F from "./frames.ts"
 import { payloadOf, stepOf } from "./objectFrames.ts"
-import { errnoNamed } from "./system.ts"
+import { errnoNamed, errnoOf } from "./system.ts"
 
 /** What is needed of the family whose keeper it is. */
 export interface Holder {
@@ -28,6 +28,10 @@ export interface Holder {
   again(retry: HoldRetry): void
   /** Of a descriptor of the keeper, to be opened in this program. */
   pathOf(descriptor: number): string
+  /** Opens one end of a pipe of the keeper, nonblocking. Throws the error of open(2). */
+  openEnd(descriptor: number, kind: "pipeIn" | "pipeOut"): number
+  /** The keeper lets go of descriptors that it has lent. */
+  giveBack(lent: ReadonlyArray<{ readonly descriptor: number }>): void
 }
 
 export class KeptObject implements Held {
@@ -35,6 +39,7 @@ export class KeptObject implements Held {
   readonly objects: Objects
   readonly port: number
   readonly socket: Socket | undefined
+  readonly pty: HeldPty | undefined
   readonly #ends: readonly [first: number, second: number]
 
   constructor(
@@ -42,12 +47,13 @@ export class KeptObject implements Held {
     id: number,
     ends: readonly [first: number, second: number],
     port: number,
-    socket?: Socket
+    { pty, socket }: { readonly pty?: HeldPty; readonly socket?: Socket } = {}
   ) {
     this.id = id
     this.objects = objects
     this.port = port
     this.socket = socket
+    this.pty = pty
     this.#ends = ends
   }
 
@@ -78,6 +84,36 @@ export interface HoldRetry {
 /** One keeper after the other is lost: this is given up then. */
 const MOVES_MAX = 8
 
+type Done = (result: HeldFailure | KeeperLost | undefined) => void
+
+/** This program's side of a pty. */
+class KeptPty implements HeldPty {
+  readonly number: number
+  readonly output: number
+  readonly input: number
+  readonly resize: HeldPty["resize"]
+  #hangup: { readonly lost: KeeperLost | undefined } | undefined
+  #onHangup: ((lost: KeeperLost | undefined) => void) | undefined
+
+  constructor(number: number, output: number, input: number, resize: HeldPty["resize"]) {
+    this.number = number
+    this.output = output
+    this.input = input
+    this.resize = resize
+  }
+
+  onHangup(done: (lost: KeeperLost | undefined) => void): void {
+    if (this.#hangup === undefined) this.#onHangup = done
+    else done(this.#hangup.lost)
+  }
+
+  hangup(lost: KeeperLost | undefined): void {
+    if (this.#hangup !== undefined) return
+    this.#hangup = { lost }
+    this.#onHangup?.(lost)
+  }
+}
+
 interface Waiting {
   /** Where its request begins in what was sent. */
   readonly position: number
@@ -91,6 +127,7 @@ export class Objects {
   readonly #holder: Holder
   /** What the keeper has not answered yet. */
   readonly #waiting = new Map<number, Waiting>()
+  readonly #ptys = new Map<number, KeptPty>()
 
   constructor(holder: Holder) {
     this.#holder = holder
@@ -119,14 +156,15 @@ export class Objects {
     }
     const id = this.#ask(
       (result) => done("step" in result ? { _tag: "Failed", failure: result } : { _tag: "Lost", error: result }),
-      (tells) => done({ _tag: "Held", held: this.#told(id, tells) }),
+      (tells) =>
+        done(request.kind === "pty" ? this.#toldPty(id, tells) : { _tag: "Held", held: this.#told(id, tells) }),
       moves < MOVES_MAX ? { request, done, moves: moves + 1 } : undefined
     )
     this.#holder.encoder.object(id, payloadOf(request))
     this.#holder.written()
   }
 
-  seal(id: number, done: (result: HeldFailure | KeeperLost | undefined) => void): void {
+  seal(id: number, done: Done): void {
     const { lost } = this
     if (lost !== undefined) {
       queueMicrotask(() => done(lost))
@@ -142,7 +180,16 @@ export class Objects {
     return new KeptObject(this, id, [-1, -1], 0)
   }
 
+  /** Nothing comes from a pty any more. */
+  hangup(id: number, lost: KeeperLost | undefined): void {
+    this.#ptys.get(id)?.hangup(lost)
+  }
+
   drop(id: number, end: HeldEnd | undefined): void {
+    if (end === undefined) {
+      this.hangup(id, undefined)
+      this.#ptys.delete(id)
+    }
     if (!this.#holder.isAlive) return
     this.#holder.encoder.drop(id, end)
     this.#holder.written()
@@ -172,6 +219,8 @@ export class Objects {
       if (retry !== undefined && begun !== undefined && position >= begun) this.#holder.again(retry)
       else failed(error)
     }
+    for (const pty of this.#ptys.values()) pty.hangup(error)
+    this.#ptys.clear()
   }
 
   #ask(failed: Waiting["failed"], told: Waiting["told"], retry: HoldRetry | undefined): number {
@@ -191,12 +240,46 @@ export class Objects {
     return new KeptObject(this, id, ends, tells.readUInt32LE(F.ObjectEnds.at.port))
   }
 
+  /** Its pipes are this program's alone from now on. */
+  #toldPty(id: number, tells: Buffer): Holding {
+    const lent = [F.ObjectEnds.at.first, F.ObjectEnds.at.second].map((at) => ({ descriptor: tells.readInt32LE(at) }))
+    const number = tells.readUInt32LE(F.ObjectEnds.at.port)
+    const opened: Array<number> = []
+    try {
+      for (const [index, { descriptor }] of lent.entries()) {
+        opened.push(this.#holder.openEnd(descriptor, index === 0 ? "pipeOut" : "pipeIn"))
+      }
+      const [output = -1, input = -1] = opened
+      const pty = new KeptPty(number, output, input, (columns, rows, done) => this.#resize(id, columns, rows, done))
+      this.#ptys.set(id, pty)
+      return { _tag: "Held", held: new KeptObject(this, id, [-1, -1], 0, { pty }) }
+    } catch (cause) {
+      for (const descriptor of opened) closeSync(descriptor)
+      this.drop(id, undefined)
+      return { _tag: "Failed", failure: { step: "open", errno: errnoOf(cause) } }
+    } finally {
+      this.#holder.giveBack(lent)
+    }
+  }
+
+  #resize(pty: number, columns: number, rows: number, done: Done): void {
+    const { lost } = this
+    if (lost !== undefined) {
+      queueMicrotask(() => done(lost))
+      return
+    }
+    const id = this.#ask(done, () => done(undefined), undefined)
+    this.#holder.encoder.resize(id, pty, columns, rows)
+    this.#holder.written()
+  }
+
   #connect(done: (result: Holding) => void): void {
     const id = this.#holder.nextId()
     this.#holder.hold(1)
     this.#holder.connect(id, (result) => {
       this.#holder.hold(-1)
-      if (typeof result !== "string") done({ _tag: "Held", held: new KeptObject(this, id, [-1, -1], 0, result) })
+      if (typeof result !== "string")
+        done({ _tag: "Held", held: new KeptObject(this, id, [-1, -1], 0, { socket: result }) })
       else if (this.lost !== undefined) done({ _tag: "Lost", error: this.lost })
       else done({ _tag: "Failed", failure: { step: "create", errno: errnoNamed(result) } })
     })

@@ -72,7 +72,7 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
     case "sandbox":
       return SetupFailure.sandbox(plan.request, failure.target, errno)
     case "terminal":
-      return new Reason.Unsupported({ feature: failure.step, problem: Errno.describe(errno) })
+      return SetupFailure.terminal(errno)
     case "exec":
       return exec(plan, errno)
     case "request":

@@ -10,6 +10,7 @@ import type { SetupItem } from "../backend.ts"
 import { capabilitySet } from "../command/credentials.ts"
 import { limitItems } from "../command/limits.ts"
 import { priorityItems } from "../command/priority.ts"
+import { isValue as isFd } from "../fd/value.ts"
 import * as Accounts from "./accounts.ts"
 import { type Start, sandboxItems } from "./rules.ts"
 
@@ -28,7 +29,12 @@ export const isEmpty = (command: Command.Command): boolean =>
   command.oomScoreAdjust === undefined &&
   command.sandbox === undefined &&
   command.seccomp === undefined &&
+  !takesTerminal(command) &&
   Object.keys(command.limits).length === 0
+
+/** Whether its stdin becomes its controlling terminal. */
+const takesTerminal = ({ controllingTerminal, session, stdin }: Command.Command): boolean =>
+  session === "new" && (controllingTerminal ?? (isFd(stdin) && stdin.kind === "terminal"))
 
 /** Whether what is arranged depends on the command alone: names and paths may mean something else at the next start. */
 export const isLasting = ({ credentials, sandbox }: Command.Command): boolean =>
@@ -50,6 +56,7 @@ export const setup = (command: Command.Command, start: () => Start): Result.Resu
     ) {
       items.push({ kind: "noNewPrivileges" })
     }
+    if (takesTerminal(command)) items.push({ kind: "terminal", target: 0 })
     if (command.sandbox !== undefined) items.push(...sandboxItems(command.sandbox, start()))
     if (command.seccomp !== undefined) items.push({ kind: "filter", instructions: command.seccomp })
     return { items, login }

@@ -91,6 +91,19 @@ export const limits = async (request: SpawnRequest, target: number, errno: strin
   }
 }
 
+const terminalProblems: Readonly<Record<string, string>> = {
+  EPERM:
+    "it is the controlling terminal of another session, whose leader still runs: end that one first, or start this one with `controllingTerminal: false`",
+  ENOTTY: "what it has as stdin is no terminal",
+  EIO: "it has been hung up: make another one"
+}
+
+export const terminal = (errno: string): Reason.TerminalUnavailable =>
+  new Reason.TerminalUnavailable({
+    use: "controllingTerminal",
+    problem: terminalProblems[errno] ?? Errno.describe(errno)
+  })
+
 const identityProblem =
   "another user takes CAP_SETUID, other groups CAP_SETGID, and a user namespace maps what it knows"
 

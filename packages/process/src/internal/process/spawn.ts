@@ -115,7 +115,8 @@ const setupProblem = (internal: NurseryInternal, { command, request }: Plan): Re
     "oomScoreAdjust",
     "sandbox",
     "seccomp",
-    "namespaces"
+    "namespaces",
+    "controllingTerminal"
   ] as const
   const feature = options.find((option) => {
     const value = command[option]

@@ -38,6 +38,8 @@ export interface SourceOptions<E> {
   /** What it is called in errors: `stdout`, `fd 3`. */
   readonly name: string
   readonly onError: (errno: string) => E
+  /** What is found out at the end of file, before the stream ends. */
+  readonly ending?: Effect.Effect<void, E> | undefined
   /** Gets all that passes. */
   readonly tail?: Tail | undefined
   /** Called once, when the source needs its handle no longer; in place of closing it. */
@@ -230,7 +232,8 @@ export class Source<E> {
   ended(): void {
     if (this.#end !== undefined) return
     this.#release()
-    this.#finish(Cause.done())
+    const { ending } = this.#options
+    this.#finish(ending === undefined ? Cause.done() : Effect.andThen(ending, Cause.done()))
   }
 
   /** @internal */
