@@ -170,7 +170,7 @@ onTargets("priority", everybody, (target) => {
     const score = mayRaise && target.root ? -300 : 400
     const own = statField(family.keeper, 19)
     const setup = [
-      F.number(F.Setup.nice, 7),
+      F.number(F.Setup.nice, 18),
       F.setup(F.Setup.scheduler, F.u32(SCHED_BATCH, 0)),
       F.number(F.Setup.ioPriority, (3 << 13) | 0),
       F.setup(F.Setup.affinity, F.u64(1n)),
@@ -182,7 +182,7 @@ onTargets("priority", everybody, (target) => {
       cpus: statusOf(pid, "Cpus_allowed_list"),
       score: Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"))
     }))
-    expect(seen).toEqual({ nice: 7, policy: SCHED_BATCH, cpus: "0", score })
+    expect(seen).toEqual({ nice: 18, policy: SCHED_BATCH, cpus: "0", score })
     expect(statField(family.keeper, 19)).toBe(own)
     await expectNothingLeft(family)
   })
@@ -196,7 +196,7 @@ onTargets(
       const family = await target.start()
       const missing = [F.setup(F.Setup.affinity, F.u64(1n, 0n, 0n, 0n, 1n << 63n))]
       expect(await refusal(family, missing)).toEqual({ step: F.Step.limits, errno: EINVAL, target: 0 })
-      const unknown = [F.number(F.Setup.nice, 1), F.setup(F.Setup.scheduler, F.u32(77, 0))]
+      const unknown = [F.number(F.Setup.nice, 19), F.setup(F.Setup.scheduler, F.u32(77, 0))]
       expect(await refusal(family, unknown)).toEqual({ step: F.Step.limits, errno: EINVAL, target: 1 })
       if (target.root) return expectNothingLeft(family)
       expect((await refusal(family, [F.number(F.Setup.nice, -20)])).errno).toBe(EACCES)
@@ -363,7 +363,7 @@ onTargets(
         errno: EPERM
       })
       expect(await refusal(family, [F.capabilities(1n << 10n, "keep", 1)])).toMatchObject({ errno: EPERM })
-      const harmless = [F.number(F.Setup.oomScore, 300), F.number(F.Setup.nice, 3)]
+      const harmless = [F.number(F.Setup.oomScore, 300), F.number(F.Setup.nice, 19)]
       expect(await look(family, harmless, (pid) => readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"))).toBe("300\n")
       await expectNothingLeft(family)
     })

@@ -104,7 +104,7 @@ layer(Nursery.layer, { excludeTestServices: true })("priority", (it) => {
   it.effect("is that of the process", () =>
     Effect.gen(function* () {
       const command = sleep.pipe(
-        Command.priority({ nice: 7, policy: "batch", io: { bestEffort: 6 } }),
+        Command.priority({ nice: 18, policy: "batch", io: { bestEffort: 6 } }),
         Command.affinity([0]),
         Command.oomScoreAdjust(500)
       )
@@ -114,12 +114,12 @@ layer(Nursery.layer, { excludeTestServices: true })("priority", (it) => {
         cpus: Seen.status(pid, "Cpus_allowed_list"),
         oom: Seen.oomScoreAdjust(pid)
       }))
-      expect(seen).toEqual({ nice: 7, policy: 3, cpus: "0", oom: 500 })
+      expect(seen).toEqual({ nice: 18, policy: 3, cpus: "0", oom: 500 })
       expect(yield* Process.string(sh("ionice").pipe(Command.priority({ io: { bestEffort: 6 } })))).toBe(
         "best-effort: prio 6\n"
       )
       expect(yield* Process.string(sh("ionice").pipe(Command.priority({ io: "idle" })))).toBe("idle\n")
-      expect(yield* Process.string(sh("nice").pipe(Command.priority(11)))).toBe("11\n")
+      expect(yield* Process.string(sh("nice").pipe(Command.priority(19)))).toBe("19\n")
     })
   )
 
@@ -264,6 +264,8 @@ layer(Nursery.layer, { excludeTestServices: true })("random combinations", (it) 
   const isCapable = [Seen.CAP_SETGID, Seen.CAP_SETUID, Seen.CAP_SETPCAP].every(Seen.isCapable)
 
   const [, hardCore] = Seen.limit("self", "core file size")
+  // An ordinary user goes up from what it has, which is not 0 where the tests themselves are run under nice(1).
+  const ownNice = Seen.stat(process.pid, 19)
   const mostCore = hardCore === "unlimited" ? Number.POSITIVE_INFINITY : Number(hardCore)
 
   it.effect("are what the kernel shows, and leave out what is not said", () =>
@@ -271,7 +273,7 @@ layer(Nursery.layer, { excludeTestServices: true })("random combinations", (it) 
       for (let round = 0; round < (Random.isCampaign ? 500 : 25); round++) {
         const nofile = one(() => 16 + random.below(400))
         const core = one(() => random.below(Math.min(mostCore, 1 << 20) + 1))
-        const nice = one(() => random.below(20))
+        const nice = one(() => ownNice + random.below(20 - ownNice))
         const oom = one(() => Seen.oomScoreAdjust("self") + random.below(1001 - Seen.oomScoreAdjust("self")))
         const user = isCapable ? one(() => 20_000 + random.below(10_000)) : undefined
         const groups = isCapable
@@ -297,7 +299,7 @@ layer(Nursery.layer, { excludeTestServices: true })("random combinations", (it) 
         const own = {
           nofile: Seen.limit("self", "open files"),
           core: Seen.limit("self", "core file size"),
-          nice: Seen.stat(process.pid, 19)
+          nice: ownNice
         }
         const expected = {
           nofile: nofile === undefined ? own.nofile : [`${nofile}`, `${nofile}`],
