@@ -32,6 +32,8 @@ import type { FileError, StageFailed } from "./PipelineError.ts"
 
 export type { Policy, Refusal, RunSink, StringOptions, Writable } from "./internal/running.ts"
 export { catchStage, collect, policy, run, string, timeLimit, toSink, toStream } from "./internal/running.ts"
+export type { Any, FanOutOptions } from "./internal/shapes.ts"
+export { fanIn, fanOut, join, merge, tee } from "./internal/shapes.ts"
 export { batch, filter, map, mapEffect, transform } from "./internal/stages.ts"
 
 /**
@@ -112,14 +114,19 @@ export type ErrorOutput = Output | Sink.Sink<unknown, Uint8Array, unknown, never
  */
 export type Descriptors = { readonly [descriptor: number]: "null" | "inherit" | Stdio.File | Fd.Fd }
 
-type OutputOf<Out> = [Out] extends ["inherit" | "pipe"] ? Uint8Array : Elsewhere
+/**
+ * What comes out of a process with such a stdout.
+ *
+ * @category utility types
+ */
+export type OutputOf<Out> = [Out] extends ["inherit" | "pipe"] ? Uint8Array : Elsewhere
 
 /**
  * Makes a second stage of one name an error of the compiler.
  *
  * @category utility types
  */
-export type Unused<Name extends string, Stages> = string extends Name
+export type Unused<Name extends string, Stages> = string extends Name | keyof Stages
   ? unknown
   : Name extends keyof Stages
     ? `two stages are named "${Name}"`
@@ -196,7 +203,13 @@ export const from: {
   options?: ProcessOptions
 ): Pipeline<never, never, never, never> => {
   if (typeof source === "string" && command !== undefined) {
-    const stage = { _tag: "Process", name: source, command, descendants: options?.descendants ?? "end" } as const
+    const stage = {
+      _tag: "Process",
+      name: source,
+      command,
+      descendants: options?.descendants ?? "end",
+      inputs: []
+    } as const
     return new internal.PipelineValue({ ...beginning({ _tag: "Command" }), stages: [stage] })
   }
   if (typeof source === "string" || source instanceof Uint8Array) {
@@ -247,5 +260,5 @@ export const process =
     Stages & { readonly [K in Name]: "process" }
   > =>
     new internal.PipelineValue(
-      internal.append(self, { _tag: "Process", name, command, descendants: options?.descendants ?? "end" })
+      internal.append(self, { _tag: "Process", name, command, descendants: options?.descendants ?? "end", inputs: [] })
     )

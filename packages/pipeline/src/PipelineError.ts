@@ -102,3 +102,17 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
     return `cannot ${this.operation} ${this.path}: ${this.errno}`
   }
 }
+
+/**
+ * A branch of `Pipeline.fanOut` has ended its input while there were records for it, which nobody would have got.
+ *
+ * @category errors
+ */
+export class BranchEnded extends Schema.TaggedError<BranchEnded>()("BranchEnded", {
+  /** Its number, from 0 on. */
+  branch: Schema.Int
+}) {
+  override get message(): string {
+    return `branch ${this.branch} reads no further, and there are more records for it: let it read to the end of its input`
+  }
+}

@@ -6,25 +6,37 @@
  *
  * @internal
  */
-import * as Result from "effect/Result"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { InvalidPipeline } from "../PipelineError.ts"
-import type { Destination, ProcessSpec, Source, Spec, StageSpec, TypedSpec } from "./spec.ts"
+import {
+  type Destination,
+  type ProcessSpec,
+  type ProgramSpec,
+  partsOf,
+  type Source,
+  type Spec,
+  type StageSpec
+} from "./spec.ts"
 
-/** What the first process of a part reads: its source, what its command says (`Command`), or a Stream of this program. */
-export type Input = Exclude<Source, { readonly _tag: "Stream" }> | { readonly _tag: "Program" }
+/** What the first process of a part reads: a file, a descriptor, what its command says, or a Stream of this program. */
+export type Input = Extract<Source, { readonly _tag: "File" | "Fd" | "Command" }> | { readonly _tag: "Program" }
 
-export type Part =
-  | {
-      readonly _tag: "Processes"
-      readonly stages: readonly [ProcessSpec, ...Array<ProcessSpec>]
-      readonly input: Input
-      readonly output: Destination
-      /** Who reads it in this program uses no chunk after it has asked for the next one. */
-      readonly isBorrowed: boolean
-    }
-  | { readonly _tag: "Typed"; readonly stages: readonly [TypedSpec, ...Array<TypedSpec>] }
+export interface Processes {
+  readonly _tag: "Processes"
+  readonly stages: readonly [ProcessSpec, ...Array<ProcessSpec>]
+  readonly input: Input
+  readonly output: Destination
+  /** Who reads it in this program uses no chunk after it has asked for the next one. */
+  readonly isBorrowed: boolean
+}
+
+export interface InProgram {
+  readonly _tag: "InProgram"
+  readonly stages: readonly [ProgramSpec, ...Array<ProgramSpec>]
+}
+
+export type Part = Processes | InProgram
 
 export interface Plan {
   readonly source: Source
@@ -32,61 +44,75 @@ export interface Plan {
   readonly destination: Destination
 }
 
-export const plan = (spec: Spec, destination: Destination): Result.Result<Plan, InvalidPipeline> => {
-  const problem = check(spec)
-  if (problem !== undefined) return Result.fail(problem)
+export const plan = (spec: Spec, destination: Destination): Plan => {
   const runs = runsOf(spec.stages)
+  const { source } = spec
+  const isGiven = source._tag === "File" || source._tag === "Fd" || source._tag === "Command"
   const parts = runs.map(([first, ...others], index): Part => {
-    if (first._tag === "Typed") {
-      return { _tag: "Typed", stages: [first, ...others.filter((each) => each._tag === "Typed")] }
+    if (first._tag !== "Process") {
+      return { _tag: "InProgram", stages: [first, ...others.filter((each) => each._tag !== "Process")] }
     }
     const next = runs[index + 1]?.[0]
     return {
       _tag: "Processes",
       stages: [first, ...others.filter((each) => each._tag === "Process")],
-      input: index === 0 && spec.source._tag !== "Stream" ? spec.source : program,
+      input: index === 0 && isGiven ? source : program,
       output: next === undefined ? destination : program,
       isBorrowed: next?._tag === "Typed" && next.borrows
     }
   })
-  return Result.succeed({ source: spec.source, parts, destination })
+  return { source, parts, destination }
 }
 
 const program = { _tag: "Program" } as const
 
-/** Neighbours of one kind. */
+/** Neighbours that are all processes, or none. */
 const runsOf = (stages: ReadonlyArray<StageSpec>): ReadonlyArray<[StageSpec, ...Array<StageSpec>]> => {
   const runs: Array<[StageSpec, ...Array<StageSpec>]> = []
   for (const stage of stages) {
     const run = runs.at(-1)
-    if (run !== undefined && run[0]._tag === stage._tag) run.push(stage)
+    if (run !== undefined && (run[0]._tag === "Process") === (stage._tag === "Process")) run.push(stage)
     else runs.push([stage])
   }
   return runs
 }
 
 /** What the types refuse, for pipelines that are put together at run time. */
-const check = ({ source, stages }: Spec): InvalidPipeline | undefined => {
-  const names = new Set<string>()
+export const check = (spec: Spec): InvalidPipeline | undefined => checkAll(spec, new Set())
+
+const checkAll = ({ source, stages }: Spec, names: Set<string>): InvalidPipeline | undefined => {
+  if (source._tag === "Merge") {
+    for (const input of source.inputs) {
+      const problem = checkAll(input, names)
+      if (problem !== undefined) return problem
+    }
+  }
   for (const [index, stage] of stages.entries()) {
-    const { name } = stage
-    const isFirst = index === 0 && source._tag === "Command"
     const problem =
-      name === ""
-        ? "a stage needs a name"
-        : names.has(name)
-          ? "two stages have this name"
-          : stage._tag === "Process"
-            ? commandProblem(stage, isFirst, index === stages.length - 1)
-            : undefined
-    if (problem !== undefined) return new InvalidPipeline({ stage: name, problem })
-    names.add(name)
+      nameProblem(stage.name, names) ??
+      (stage._tag === "Process"
+        ? commandProblem(stage, index === 0 && source._tag === "Command", index === stages.length - 1)
+        : undefined) ??
+      (stage._tag === "FanOut" && stage.branches.length === 0 ? "it needs one way at least" : undefined)
+    if (problem !== undefined) return new InvalidPipeline({ stage: stage.name, problem })
+    names.add(stage.name)
+    for (const part of partsOf(stage)) {
+      const inside = checkAll(part, names)
+      if (inside !== undefined) return inside
+    }
   }
   return undefined
 }
 
-const commandProblem = ({ command }: ProcessSpec, isFirst: boolean, isLast: boolean): string | undefined => {
+const nameProblem = (name: string, names: ReadonlySet<string>): string | undefined => {
+  if (name === "") return "a stage needs a name"
+  return names.has(name) ? "two stages have this name" : undefined
+}
+
+const commandProblem = ({ command, inputs }: ProcessSpec, isFirst: boolean, isLast: boolean): string | undefined => {
   const { fds, stdin, stdout } = command
+  const taken = inputs.find(({ descriptor }) => descriptor in fds || descriptor < 3)
+  if (taken !== undefined) return `its descriptor ${taken.descriptor} is not free for an input`
   if (!isFirst && stdin !== "null" && stdin !== "pipe")
     return "it reads what the stage before it writes, so its stdin is not free"
   if (isFirst && (stdin === "pipe" || Stream.isStream(stdin))) {

@@ -15,10 +15,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { type InvalidPipeline, StageFailed, TimeLimit } from "../PipelineError.ts"
+import { StageFailed, TimeLimit } from "../PipelineError.ts"
 import type { Report } from "../Report.ts"
 import { isDying } from "./dying.ts"
-import type { Spec } from "./spec.ts"
+import { allStages, type Spec } from "./spec.ts"
 import { Stage } from "./stage.ts"
 import { blame, type End, firstCause, judge } from "./verdict.ts"
 
@@ -53,9 +53,7 @@ export class Run {
     this.context = context
     this.#clock = clock
     this.#begun = clock.currentTimeMillisUnsafe()
-    this.stages = new Map(
-      spec.stages.map((each, index) => [each.name, new Stage(each, spec.stages[index + 1]?.name)] as const)
-    )
+    this.stages = new Map(allStages(spec).map((each) => [each.name, new Stage(each)] as const))
   }
 
   stage(name: string): Stage {
@@ -121,7 +119,8 @@ export class Run {
       if (typeof policy === "function" || policy === "last") return Effect.void
       const name = blame(
         stages.map((each) => each.asEnded),
-        policy
+        policy,
+        undefined
       )
       return name === undefined ? Effect.void : this.#fail({ _tag: "Stage", name, cause: undefined })
     })
@@ -215,7 +214,8 @@ export class Run {
     if (typeof policy === "function") return policy(report)
     return blame(
       Array.from(this.stages.values(), (stage) => stage.asEnded),
-      policy
+      policy,
+      this.spec.stages.at(-1)?.name
     )
   }
 
@@ -228,6 +228,3 @@ export class Run {
     )
   }
 }
-
-/** What a run can fail with before it has begun. */
-export type Refused = InvalidPipeline

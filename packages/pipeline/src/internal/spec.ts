@@ -5,6 +5,8 @@
  */
 import type { Command, Fd, Stdio } from "@nursery/process"
 import type * as Duration from "effect/Duration"
+import type * as Order from "effect/Order"
+import type * as Sink from "effect/Sink"
 import type * as Stream from "effect/Stream"
 import type { Report } from "../Report.ts"
 
@@ -18,6 +20,13 @@ export type Source =
   | { readonly _tag: "Fd"; readonly fd: Fd.Fd<"readable" | "duplex"> }
   /** The first stage is a process, whose command says it. */
   | { readonly _tag: "Command" }
+  /** Several pipelines, whose outputs become one. */
+  | { readonly _tag: "Merge"; readonly inputs: ReadonlyArray<Spec>; readonly order: MergeOrder }
+  /** What a stage of another pipeline gives it. */
+  | { readonly _tag: "Branch" }
+
+/** What comes first, all of each in turn, or what is least. */
+export type MergeOrder = "arrival" | "sequence" | Order.Order<unknown>
 
 /** Where the output of the last stage goes to. */
 export type Destination =
@@ -34,6 +43,8 @@ export interface ProcessSpec {
   readonly command: Command.Command
   /** What becomes of the processes that it leaves behind when it exits. */
   readonly descendants: "end" | "wait"
+  /** Pipelines whose outputs it reads, and the descriptors by which it does. */
+  readonly inputs: ReadonlyArray<{ readonly descriptor: number; readonly spec: Spec }>
 }
 
 export interface TypedSpec {
@@ -44,7 +55,49 @@ export interface TypedSpec {
   readonly borrows: boolean
 }
 
-export type StageSpec = ProcessSpec | TypedSpec
+/** Gives what passes to something else too. */
+export interface TeeSpec {
+  readonly _tag: "Tee"
+  readonly name: string
+  readonly to:
+    | { readonly _tag: "Branch"; readonly spec: Spec }
+    | { readonly _tag: "Sink"; readonly sink: Sink.Sink<unknown, never, unknown, unknown, unknown> }
+    | Extract<Destination, { readonly _tag: "File" | "Fd" }>
+}
+
+/** Sends each record to one of several pipelines, whose outputs become one. */
+export interface FanOutSpec {
+  readonly _tag: "FanOut"
+  readonly name: string
+  readonly branches: ReadonlyArray<Spec>
+  /** By which records are told apart; `undefined`: each gets one in turn. */
+  readonly by: ((record: unknown) => unknown) | undefined
+}
+
+/** What this program does. */
+export type ProgramSpec = TypedSpec | TeeSpec | FanOutSpec
+
+export type StageSpec = ProcessSpec | ProgramSpec
+
+/** All stages, those of other pipelines that are part of it before the stage that they belong to. */
+export const allStages = (spec: Spec): ReadonlyArray<StageSpec> => [
+  ...(spec.source._tag === "Merge" ? spec.source.inputs.flatMap(allStages) : []),
+  ...spec.stages.flatMap((stage) => [...partsOf(stage).flatMap(allStages), stage])
+]
+
+/** The pipelines that are part of a stage. */
+export const partsOf = (stage: StageSpec): ReadonlyArray<Spec> => {
+  switch (stage._tag) {
+    case "Process":
+      return stage.inputs.map(({ spec }) => spec)
+    case "Tee":
+      return stage.to._tag === "Branch" ? [stage.to.spec] : []
+    case "FanOut":
+      return stage.branches
+    case "Typed":
+      return []
+  }
+}
 
 export type Policy = "pipefail" | "last" | "all" | ((report: Report) => string | undefined)
 

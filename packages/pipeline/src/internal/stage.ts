@@ -26,8 +26,10 @@ export class Flow {
 export class Stage {
   readonly name: string
   readonly kind: StageKind
-  /** The stage that reads what this one writes. */
-  readonly reader: string | undefined
+  /** The stage that reads what it writes. */
+  reader: string | undefined
+  /** It may be killed for that nobody reads it: the kernel joins it to another process, or this program has had enough of it. */
+  isCut = false
   readonly in = new Flow()
   readonly out = new Flow()
   started: number | undefined
@@ -39,15 +41,14 @@ export class Stage {
   pid: number | undefined
   exit: ExitStatus.ProcessExit | undefined
 
-  constructor(spec: StageSpec, reader: string | undefined) {
+  constructor(spec: StageSpec) {
     this.name = spec.name
     this.kind = spec._tag === "Process" ? "process" : "typed"
-    this.reader = reader
   }
 
   get asEnded(): Ended {
-    const { end, name, rank, reader } = this
-    return { name, end, rank, reader, isStarted: this.started !== undefined }
+    const { end, isCut, name, rank, reader } = this
+    return { name, end, rank, reader, isCut, isStarted: this.started !== undefined }
   }
 
   report(judged: Judged, now: number): StageReport {

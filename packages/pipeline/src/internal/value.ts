@@ -39,3 +39,7 @@ export const typed = <A, B, E, R>(
   transform: (input: Stream.Stream<A>) => Stream.Stream<B, E, R>,
   borrows = false
 ): StageSpec => ({ _tag: "Typed", name, borrows, transform: transform as (input: Elements) => Elements })
+
+/** What is given to it is as its type says, which the pipeline knows. */
+export const erase = <A, B>(f: ((a: A) => B) | undefined): ((a: unknown) => B) | undefined =>
+  f as ((a: unknown) => B) | undefined

@@ -9,7 +9,6 @@
  */
 import type { ExitStatus } from "@nursery/process"
 import type { Outcome } from "../Report.ts"
-import type { Policy } from "./spec.ts"
 
 /** How a stage ended; `undefined` when it has not ended by itself. */
 export type End = "good" | "brokenPipe" | "failed"
@@ -20,8 +19,10 @@ export interface Ended {
   readonly isStarted: boolean
   /** Those that ended earlier have a smaller one. */
   readonly rank: number
-  /** The stage that reads what it writes. */
+  /** The stage that reads what it writes, if it is one. */
   readonly reader: string | undefined
+  /** Whether that may have ended before it, so that it could write no more. */
+  readonly isCut: boolean
 }
 
 export interface Judged {
@@ -35,8 +36,7 @@ const brokenPipeCode = 128 + 13
 export const isBrokenPipe = (status: ExitStatus.ExitStatus): boolean =>
   status._tag === "Signaled" ? status.signal === "SIGPIPE" : status.code === brokenPipeCode
 
-const isFailure = ({ end, reader }: Ended): boolean =>
-  end === "failed" || (end === "brokenPipe" && reader === undefined)
+const isFailure = ({ end, isCut }: Ended): boolean => end === "failed" || (end === "brokenPipe" && !isCut)
 
 /** The stage that failed first, by itself. */
 export const firstCause = (stages: ReadonlyArray<Ended>): string | undefined => {
@@ -58,17 +58,19 @@ const judgeOne = (stage: Ended, first: string | undefined): Judged => {
   return { outcome: "followed", cause: stage.end === "brokenPipe" ? (stage.reader ?? first) : first }
 }
 
-/** The stage that the pipeline fails with; `stages` in their order. */
-export const blame = (stages: ReadonlyArray<Ended>, policy: Exclude<Policy, Function>): string | undefined => {
+/** The stage that the pipeline fails with, of which `last` is the last one. */
+export const blame = (
+  stages: ReadonlyArray<Ended>,
+  policy: "pipefail" | "all" | "last",
+  last: string | undefined
+): string | undefined => {
   const first = firstCause(stages)
   switch (policy) {
     case "pipefail":
       return first
     case "all":
       return first ?? stages.find(({ end }) => end === "brokenPipe")?.name
-    case "last": {
-      const last = stages.at(-1)
-      return last !== undefined && isFailure(last) ? last.name : undefined
-    }
+    case "last":
+      return stages.find((stage) => stage.name === last && isFailure(stage))?.name
   }
 }

@@ -1,10 +1,9 @@
 import { Pipeline } from "@nursery/pipeline"
 import { Command, Stdio } from "@nursery/process"
-import * as Result from "effect/Result"
 import * as Sink from "effect/Sink"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import { describe, expect, it } from "vitest"
-import { plan } from "../../src/internal/plan.ts"
+import { check, plan } from "../../src/internal/plan.ts"
 import type { Destination, Spec } from "../../src/internal/spec.ts"
 import { append, PipelineValue, specOf, typed } from "../../src/internal/value.ts"
 
@@ -15,12 +14,12 @@ const same = <A>(stream: Stream.Stream<A>) => stream
 
 /** `a b > [c] > d`: names of processes, and of functions in brackets, with what connects the parts. */
 const shape = (spec: Spec, destination: Destination): string => {
-  const planned = plan(spec, destination)
-  if (Result.isFailure(planned)) return planned.failure.message
-  return planned.success.parts
-    .map((part) => {
+  const problem = check(spec)
+  if (problem !== undefined) return problem.message
+  return plan(spec, destination)
+    .parts.map((part) => {
       const names = part.stages.map(({ name }) => name).join(" ")
-      return part._tag === "Typed" ? `[${names}]` : `${part.input._tag} ${names} ${part.output._tag}`
+      return part._tag === "InProgram" ? `[${names}]` : `${part.input._tag} ${names} ${part.output._tag}`
     })
     .join(" > ")
 }
@@ -64,10 +63,8 @@ describe("parts", () => {
     const begun = text.pipe(Pipeline.process("a", cat))
     const lent = (borrows: boolean) => {
       const stage = typed("t", same<Uint8Array>, borrows)
-      return plan(append(begun, stage), program).pipe(
-        Result.map(({ parts }) => parts[0]?._tag === "Processes" && parts[0].isBorrowed),
-        Result.getOrThrow
-      )
+      const [part] = plan(append(begun, stage), program).parts
+      return part?._tag === "Processes" && part.isBorrowed
     }
     expect([lent(true), lent(false)]).toEqual([true, false])
   })
@@ -77,7 +74,7 @@ describe("what cannot be", () => {
   /** As code without types puts it together. */
   const pipelineOf = (...commands: ReadonlyArray<readonly [name: string, command: Command.Command]>): Spec => ({
     ...specOf(Pipeline.from("text")),
-    stages: commands.map(([name, command]) => ({ _tag: "Process", name, command, descendants: "end" }))
+    stages: commands.map(([name, command]) => ({ _tag: "Process", name, command, descendants: "end", inputs: [] }))
   })
   const cases: ReadonlyArray<readonly [what: string, spec: Spec, problem: string]> = [
     ["a name twice", pipelineOf(["a", cat], ["b", cat], ["a", cat]), '"a": two stages have this name'],
@@ -101,6 +98,34 @@ describe("what cannot be", () => {
       "a pipe to nobody",
       pipelineOf(["a", Command.fds(cat, { 5: "pipe" })]),
       '"a": nobody has the other end of its fds[5]'
+    ],
+    [
+      "an input in the place of another descriptor",
+      {
+        ...specOf(Pipeline.from("text")),
+        stages: [
+          {
+            _tag: "Process",
+            name: "a",
+            command: Command.fds(cat, { 3: "null" }),
+            descendants: "end",
+            inputs: [{ descriptor: 3, spec: specOf(Pipeline.from("text")) }]
+          }
+        ]
+      },
+      '"a": its descriptor 3 is not free for an input'
+    ],
+    [
+      "a name twice, once in a part",
+      specOf(
+        Pipeline.from("a", cat).pipe(Pipeline.tee("t", (copy) => copy.pipe(Pipeline.process("a" as string, cat))))
+      ),
+      '"a": two stages have this name'
+    ],
+    [
+      "no way at all",
+      specOf(Pipeline.fromStream(Stream.make(1)).pipe(Pipeline.fanOut("f", { ways: 0 }, (part) => part))),
+      '"f": it needs one way at least'
     ],
     [
       "a first command that nobody writes to",

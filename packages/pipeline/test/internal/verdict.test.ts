@@ -9,6 +9,7 @@ const row = (...ends: ReadonlyArray<readonly [end: End | undefined, rank: number
     end,
     rank,
     isStarted: true,
+    isCut: index !== ends.length - 1,
     reader: index === ends.length - 1 ? undefined : String.fromCharCode(98 + index)
   }))
 
@@ -48,9 +49,9 @@ describe("what the ends of stages mean", () => {
   ]
   it.each(cases)("%s", (_, stages, expected, [pipefail, all, last]) => {
     expect(outcomes(stages)).toBe(expected)
-    expect(blame(stages, "pipefail")).toBe(pipefail)
-    expect(blame(stages, "all")).toBe(all)
-    expect(blame(stages, "last")).toBe(last)
+    expect(blame(stages, "pipefail", stages.at(-1)?.name)).toBe(pipefail)
+    expect(blame(stages, "all", stages.at(-1)?.name)).toBe(all)
+    expect(blame(stages, "last", stages.at(-1)?.name)).toBe(last)
   })
 
   it("tells what was never started", () => {
@@ -58,6 +59,13 @@ describe("what the ends of stages mean", () => {
     if (first === undefined || second === undefined) throw new Error("two")
     expect(outcomes([first, { ...second, isStarted: false }])).toBe("failed,unstarted")
     expect(outcomes([{ ...first, isStarted: false }])).toBe("failed")
+  })
+
+  it("takes it for no failure that this program had enough of what a process wrote", () => {
+    const [only] = row(["brokenPipe", 0])
+    if (only === undefined) throw new Error("one")
+    expect(outcomes([{ ...only, isCut: true }])).toBe("followed")
+    expect(firstCause([{ ...only, isCut: true }])).toBeUndefined()
   })
 
   it("knows no first cause where nothing failed", () => {

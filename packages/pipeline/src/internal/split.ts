@@ -1,0 +1,186 @@
+/**
+ * One stream for several readers, and several streams for one.
+ *
+ * @internal
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Hash from "effect/Hash"
+import type * as Order from "effect/Order"
+import * as Pull from "effect/Pull"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import { BranchEnded } from "../PipelineError.ts"
+import type { Run } from "./run.ts"
+import type { Safe } from "./safe.ts"
+import type { MergeOrder } from "./spec.ts"
+import type { Stage } from "./stage.ts"
+
+type Chunk = readonly [unknown, ...Array<unknown>]
+
+/** How many chunks a reader may be behind the others. */
+const ahead = 4
+
+/** What one of the readers gets. */
+class Reader {
+  readonly queue: Queue.Queue<Chunk, Cause.Done>
+  /** Whether it has all that it wants. */
+  isClosed = false
+
+  constructor(queue: Queue.Queue<Chunk, Cause.Done>) {
+    this.queue = queue
+  }
+
+  get stream(): Safe {
+    return Stream.fromQueue(this.queue).pipe(
+      Stream.flattenArray,
+      Stream.ensuring(
+        Effect.sync(() => {
+          this.isClosed = true
+          Queue.shutdownUnsafe(this.queue)
+        })
+      )
+    )
+  }
+
+  /** Waits while it is too far behind. */
+  give(records: ReadonlyArray<unknown>): Effect.Effect<unknown> {
+    const [first, ...others] = records
+    return records.length === 0 ? Effect.void : Queue.offer(this.queue, [first, ...others])
+  }
+}
+
+const readers = (count: number): Effect.Effect<ReadonlyArray<Reader>> =>
+  Effect.map(Effect.all(Array.from({ length: count }, () => Queue.bounded<Chunk, Cause.Done>(ahead))), (queues) =>
+    queues.map((queue) => new Reader(queue))
+  )
+
+const endAll = (all: ReadonlyArray<Reader>): Effect.Effect<void> =>
+  Effect.forEach(all, ({ queue }) => Queue.end(queue), { discard: true })
+
+/** The end of a loop that nobody listens to any more. */
+const enough = "enough"
+
+/** The same for two: the first one, when it has enough, is the end of both; the second one is not. */
+export const tee = (run: Run, input: Safe): Effect.Effect<readonly [main: Safe, copy: Safe]> =>
+  Effect.gen(function* () {
+    const all = yield* readers(2)
+    const [main, copy] = all
+    if (main === undefined || copy === undefined) return [input, Stream.empty]
+    const pass = (chunk: ReadonlyArray<unknown>) =>
+      Effect.suspend(
+        (): Effect.Effect<unknown, typeof enough> =>
+          main.isClosed
+            ? Effect.fail(enough)
+            : Effect.andThen(copy.isClosed ? Effect.void : copy.give(chunk), main.give(chunk))
+      )
+    const loop = Effect.ignore(Stream.runForEachArray(input, pass))
+    yield* run.task(Effect.andThen(loop, endAll(all)))
+    return [main.stream, copy.stream]
+  })
+
+/** Each record for one of them: in turn, or always the same for the same key. */
+export const fanOut = (
+  run: Run,
+  stage: Stage,
+  input: Safe,
+  count: number,
+  by: ((record: unknown) => unknown) | undefined
+): Effect.Effect<ReadonlyArray<Safe>> =>
+  Effect.gen(function* () {
+    const all = yield* readers(count)
+    let turn = 0
+    const indexOf = (record: unknown): number => {
+      if (by !== undefined) return (Hash.hash(by(record)) >>> 0) % count
+      turn = (turn + 1) % count
+      return turn
+    }
+    const pass = (chunk: ReadonlyArray<unknown>) =>
+      Effect.suspend(() => {
+        const shares = all.map((): Array<unknown> => [])
+        for (const record of chunk) shares[indexOf(record)]?.push(record)
+        return Effect.forEach(
+          all,
+          (reader, index): Effect.Effect<unknown, BranchEnded> => {
+            const share = shares[index] ?? []
+            if (share.length === 0) return Effect.void
+            return Effect.andThen(
+              reader.give(share),
+              // Also when it has ended while this waited.
+              Effect.suspend(() => (reader.isClosed ? Effect.fail(new BranchEnded({ branch: index })) : Effect.void))
+            )
+          },
+          { discard: true }
+        )
+      })
+    const loop = Effect.catchCause(Stream.runForEachArray(input, pass), (cause) => run.failStage(stage, cause))
+    yield* run.task(Effect.andThen(loop, endAll(all)))
+    return all.map(({ stream }) => stream)
+  })
+
+export const merge = (inputs: ReadonlyArray<Safe>, order: MergeOrder): Safe => {
+  if (order === "arrival") return Stream.mergeAll(inputs, { concurrency: "unbounded" })
+  if (order === "sequence") return inputs.reduce((all, each) => Stream.concat(all, each), Stream.empty)
+  return sorted(inputs, order)
+}
+
+/** One of the streams, which are in order each, and what has been read of it. */
+interface Head {
+  readonly pull: Pull.Pull<ReadonlyArray<unknown>>
+  rest: ReadonlyArray<unknown>
+  isDone: boolean
+}
+
+const fill = (head: Head): Effect.Effect<void> =>
+  Pull.matchEffect(head.pull, {
+    onSuccess: (chunk) =>
+      Effect.sync(() => {
+        head.rest = chunk
+      }),
+    onFailure: (cause) => Effect.failCause(cause),
+    onDone: () =>
+      Effect.sync(() => {
+        head.isDone = true
+      })
+  })
+
+/** The least of what the streams have next, again and again. */
+const sorted = (inputs: ReadonlyArray<Safe>, order: Order.Order<unknown>): Safe =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const pulls = yield* Effect.forEach(inputs, (input) => Stream.toPull(input))
+      const heads = pulls.map((pull): Head => ({ pull, rest: [], isDone: false }))
+      const next = Effect.gen(function* () {
+        const empty = heads.filter(({ isDone, rest }) => !isDone && rest.length === 0)
+        yield* Effect.forEach(empty, fill, { concurrency: "unbounded", discard: true })
+        const [first, ...others] = takeSorted(heads, order)
+        return first === undefined
+          ? yield* Cause.done()
+          : ([first.record, ...others.map(({ record }) => record)] as const)
+      })
+      return Stream.fromPull(Effect.succeed(next))
+    })
+  )
+
+/** As many as are known to be in order: until the first of the streams has to be asked again. */
+const takeSorted = (heads: ReadonlyArray<Head>, order: Order.Order<unknown>): Array<{ readonly record: unknown }> => {
+  const taken: Array<{ readonly record: unknown }> = []
+  const positions = heads.map(() => 0)
+  const has = (head: Head, index: number) => (positions[index] ?? 0) < head.rest.length
+  while (heads.every((head, index) => has(head, index) || head.isDone)) {
+    let least = -1
+    for (const [index, head] of heads.entries()) {
+      if (!has(head, index)) continue
+      const other = heads[least]
+      if (other === undefined || order(head.rest[positions[index] ?? 0], other.rest[positions[least] ?? 0]) < 0)
+        least = index
+    }
+    const head = heads[least]
+    if (head === undefined) break
+    const position = positions[least] ?? 0
+    taken.push({ record: head.rest[position] })
+    positions[least] = position + 1
+  }
+  for (const [index, head] of heads.entries()) head.rest = head.rest.slice(positions[index])
+  return taken
+}
