@@ -3,8 +3,7 @@
  *
  * @internal
  */
-import * as Http from "node:http"
-import * as Https from "node:https"
+import type * as Http from "node:http"
 import type { Socket } from "node:net"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -25,6 +24,12 @@ export interface Request {
 /** A health page is short; a body that goes on is not waited for. */
 const longestBody = 1024 * 1024
 
+/**
+ * Taken when it is wanted, and in this way: an `import` asks the module for all that it exports, of which one is fetch's WebSocket, and
+ * so costs every program a tenth of a second at its start.
+ */
+const moduleOf = (url: URL) => process.getBuiltinModule(url.protocol === "https:" ? "node:https" : "node:http")
+
 interface Open {
   readonly request: Http.ClientRequest
   socket: Socket | undefined
@@ -34,8 +39,7 @@ const open = (options: Request): Open => {
   const headers = Object.entries(options.headers).map(
     ([name, value]) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value] as const
   )
-  const module = options.url.protocol === "https:" ? Https : Http
-  const request = module.request(options.url, {
+  const request = moduleOf(options.url).request(options.url, {
     method: options.method,
     headers: Object.fromEntries(headers),
     // An agent would keep the connection.
