@@ -50,6 +50,7 @@ const quote = (name: string): string => JSON.stringify(name)
 type Siblings = ReadonlyMap<string, ChildSpec>
 
 const dependencyProblem = (child: ChildSpec, earlier: ReadonlySet<string>, all: Siblings): string | undefined => {
+  if (child.after.length === 0) return undefined
   const seen = new Set<string>()
   for (const { on } of child.after) {
     if (on === child.name) return "starts after itself"

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as fc from "fast-check"
 import { statusOf } from "../../src/internal/core/draft.ts"
 import type { Action, Input, State } from "../../src/internal/core/model.ts"
+import * as Core from "../../src/internal/core/step.ts"
 import { observe } from "./observer.ts"
 import { childrenOf, recount, totals } from "./recount.ts"
 import { type Step, story, told, type World } from "./world.ts"
@@ -38,6 +39,22 @@ const actionsOf = ({ steps }: World): ReadonlyArray<Action> => steps.flatMap(({ 
 const resting: ReadonlyArray<string> = ["completed", "stopped", "paused", "failed"]
 
 const child = (state: State, id: string) => HashMap.getUnsafe(state.children, id)
+
+describe("steps", () => {
+  always("come to the same when they are taken one child at a time", ({ steps }) => {
+    let state = steps[0]?.before
+    for (const { actions, input } of steps) {
+      if (state === undefined) return
+      const step = new Core.Step(state, input)
+      let left: number
+      do left = step.advance(1)
+      while (left === 0)
+      expect(step.outcome[1]).toEqual(actions)
+      state = step.outcome[0]
+    }
+    expect(state).toEqual(steps.at(-1)?.after)
+  })
+})
 
 describe("starts", () => {
   always("a child starts only when those before it let it", (world) => {

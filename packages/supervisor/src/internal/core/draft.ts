@@ -23,17 +23,25 @@ const looksOther = (a: Child, b: Child): boolean => a.phase !== b.phase || a.res
 
 const none: ReadonlyArray<string> = []
 
+/** What is to be done to each of many children. */
+export interface Bulk {
+  readonly children: ReadonlyArray<Child>
+  readonly visit: (draft: Draft, child: Child) => void
+}
+
 export class Draft {
   readonly #actions: Array<Action> = []
   readonly #answers: Array<Action> = []
-  /** Those for whom something may have changed. */
-  readonly touched = new Set<string>()
+  #touched: Array<Child> = []
+  /** Done before anything is settled. */
+  readonly bulks: Array<Bulk> = []
   readonly #origin: State
   /** The next state, but for its children. */
   #next: State
   /** The children that have been looked at, as they are now: most steps look at few of them again and again. */
   readonly #known = new Map<string, Child>()
-  readonly #changed = new Set<string>()
+  /** One may be in it several times. */
+  readonly #changed: Array<string> = []
 
   constructor(state: State) {
     this.#origin = state
@@ -52,14 +60,31 @@ export class Draft {
 
   /** The next state; the one that there was, where nothing has changed. */
   get result(): State {
-    if (this.#changed.size === 0) return this.#next
-    const children = HashMap.mutate(this.#next.children, (children) => {
-      for (const id of this.#changed) {
-        const child = this.#known.get(id)
-        if (child !== undefined) HashMap.set(children, id, child)
-      }
+    const [first] = this.#changed
+    if (first === undefined) return this.#next
+    const { children } = this.#next
+    // Most steps change one child.
+    if (this.#changed.length === 1) return { ...this.#next, children: this.#put(children, first) }
+    const changed = HashMap.mutate(children, (children) => {
+      for (const id of this.#changed) this.#put(children, id)
     })
-    return { ...this.#next, children }
+    return { ...this.#next, children: changed }
+  }
+
+  #put(children: State["children"], id: string): State["children"] {
+    const child = this.#known.get(id)
+    return child === undefined ? children : HashMap.set(children, id, child)
+  }
+
+  /** Those for whom something may have changed since the last time, one or more times each. */
+  takeTouched(): ReadonlyArray<Child> {
+    const touched = this.#touched
+    if (touched.length > 0) this.#touched = []
+    return touched
+  }
+
+  touchAll(): void {
+    this.#touched = Array.from(HashMap.values(this.#next.children))
   }
 
   update(change: Partial<State>): void {
@@ -87,7 +112,7 @@ export class Draft {
   }
 
   dependentsOf(id: string): ReadonlyArray<string> {
-    return Option.getOrElse(HashMap.get(this.#next.dependents, id), () => none)
+    return Option.getOrUndefined(HashMap.get(this.#next.dependents, id)) ?? none
   }
 
   /** Changes a child as it is now, keeps the counters right, and tells a change of its status. */
@@ -96,23 +121,32 @@ export class Draft {
     if (child === undefined) return
     const next = { ...child, ...change }
     this.#known.set(id, next)
-    this.#changed.add(id)
-    this.touched.add(id)
+    if (this.#changed.at(-1) !== id) this.#changed.push(id)
+    if (this.#touched.at(-1)?.position !== next.position) this.#touched.push(next)
     if (!looksOther(child, next)) return
-    const { significant, unready, up } = this.#next
-    const isUpMore = Number(isUp(next)) - Number(isUp(child))
-    this.update({
-      significant: significant + Number(isActive(next)) - Number(isActive(child)),
-      unready: unready + Number(isUnready(next)) - Number(isUnready(child)),
-      up: up + isUpMore
-    })
+    const isUpMore = this.#count(child, next)
     const status = statusOf(next)
     if (status !== statusOf(child)) this.act({ _tag: "Changed", id, incarnation: next.incarnation, status })
-    for (const dependent of this.dependentsOf(id)) this.touched.add(dependent)
+    for (const dependent of this.dependentsOf(id)) {
+      const touched = this.find(dependent)
+      if (touched !== undefined) this.#touched.push(touched)
+    }
     if (isUpMore === 0) return
     for (const { gate, on } of after) {
       if (gate === "alive") this.change(on, ({ users }) => ({ users: users + isUpMore }))
     }
+  }
+
+  /** Whether one more is up, or one less. */
+  #count(before: Child, after: Child): number {
+    const upMore = Number(isUp(after)) - Number(isUp(before))
+    const unreadyMore = Number(isUnready(after)) - Number(isUnready(before))
+    const significantMore = Number(isActive(after)) - Number(isActive(before))
+    if (upMore !== 0 || unreadyMore !== 0 || significantMore !== 0) {
+      const { significant, unready, up } = this.#next
+      this.update({ significant: significant + significantMore, unready: unready + unreadyMore, up: up + upMore })
+    }
+    return upMore
   }
 
   change(id: string, f: (child: Child) => Partial<Child>): void {
@@ -130,7 +164,8 @@ export class Draft {
 
   /** Answers those who wait for one thing of a child, and keeps the others waiting. */
   answerWaiters(child: Child, what: Waiter["for"], refusal?: Refusal): void {
-    const waiters = this.find(child.plan.id)?.waiters ?? []
+    const waiters = this.find(child.plan.id)?.waiters
+    if (waiters === undefined || waiters.length === 0) return
     const rest = waiters.filter((waiter) => waiter.for !== what)
     if (rest.length === waiters.length) return
     for (const waiter of waiters) {
@@ -192,9 +227,7 @@ export class Draft {
     if (this.#next.end !== undefined) return
     this.update({ end })
     this.act({ _tag: "Ending", end })
-    for (const child of this.all) {
-      if (child.rest === undefined) this.rest(child, "stopped", "ending")
-    }
+    this.bulks.push({ children: this.all, visit: stopForGood })
   }
 
   add(child: Child): void {
@@ -225,4 +258,8 @@ export class Draft {
     this.update({ children: HashMap.remove(this.#next.children, id), dependents })
     this.act({ _tag: "Removed", id })
   }
+}
+
+const stopForGood: Bulk["visit"] = (draft, child) => {
+  if (child.rest === undefined) draft.rest(child, "stopped", "ending")
 }

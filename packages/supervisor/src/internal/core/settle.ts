@@ -12,46 +12,83 @@
  *
  * @internal
  */
-import { type Draft, isUp } from "./draft.ts"
+import { type Bulk, type Draft, isUp } from "./draft.ts"
 import type { Child } from "./model.ts"
 import type { Dependency } from "./plan.ts"
 
 interface Pass {
-  readonly visit: (draft: Draft, child: Child) => void
+  readonly visit: Bulk["visit"]
   /** By position: 1 for first to last. */
   readonly direction: 1 | -1
-  readonly pending: Set<string>
 }
 
-const pass = (visit: Pass["visit"], direction: Pass["direction"]): Pass => ({ visit, direction, pending: new Set() })
+/** All of it at once would hold up everybody else where there are thousands of children, so it can be done in slices. */
+export class Settlement {
+  readonly #draft: Draft
+  /** Those whom each pass has still to look at, as they were at some time: their places do not change. */
+  readonly #pending: Array<ReadonlyArray<Child>> = passes.map(() => nobody)
+  /** Who is being visited, and how many of them have been. */
+  #children: ReadonlyArray<Child> = nobody
+  #visited = 0
+  #visit: Bulk["visit"] = bar
 
-export const settle = (draft: Draft): void => {
-  const passes = [pass(bar, 1), pass(weigh, -1), pass(stop, -1), pass(start, 1)]
-  let next: Pass | undefined
-  do {
-    for (const id of draft.touched) {
-      for (const { pending } of passes) pending.add(id)
+  constructor(draft: Draft) {
+    this.#draft = draft
+  }
+
+  /** Visits so many children, and tells how many of these visits were left over: none while there is more to do. */
+  advance(visits: number): number {
+    for (let left = visits; left > 0; left--) {
+      if (this.#visited >= this.#children.length && !this.#begin()) {
+        conclude(this.#draft)
+        return left
+      }
+      const place = this.#children[this.#visited++]
+      // As it is after the visits to the others.
+      const child = place === undefined ? undefined : this.#draft.find(place.plan.id)
+      if (child !== undefined) this.#visit(this.#draft, child)
     }
-    draft.touched.clear()
-    next = passes.find(({ pending }) => pending.size > 0)
-    if (next !== undefined) run(draft, next)
-  } while (next !== undefined)
-  conclude(draft)
+    return 0
+  }
+
+  /** Begins the next round, if there is one: what is to be done to many, then the first pass with something to do. */
+  #begin(): boolean {
+    const bulk = this.#draft.bulks.shift()
+    if (bulk !== undefined) return this.#visitAll(bulk.children, bulk.visit)
+    const touched = this.#draft.takeTouched()
+    if (touched.length > 0) this.#pending[0] = touched
+    for (let index = 0; index < passes.length; index++) {
+      const pass = passes[index]
+      const children = this.#pending[index]
+      if (pass === undefined || children === undefined || children.length === 0) continue
+      this.#pending[index] = nobody
+      const all = inOrder(children, pass.direction)
+      // Whom it looks at, those after it look at too.
+      const next = this.#pending[index + 1]
+      if (next !== undefined) this.#pending[index + 1] = next.length === 0 ? all : [...next, ...all]
+      return this.#visitAll(all, pass.visit)
+    }
+    return false
+  }
+
+  #visitAll(children: ReadonlyArray<Child>, visit: Bulk["visit"]): true {
+    this.#children = children
+    this.#visited = 0
+    this.#visit = visit
+    return true
+  }
 }
 
-const run = (draft: Draft, { direction, pending, visit }: Pass): void => {
-  const children: Array<Child> = []
-  for (const id of pending) {
-    const child = draft.find(id)
-    if (child !== undefined) children.push(child)
-  }
-  pending.clear()
-  if (children.length > 1) children.sort((a, b) => direction * (a.position - b.position))
-  for (const { plan } of children) {
-    // As it is after the visits to the others.
-    const child = draft.find(plan.id)
-    if (child !== undefined) visit(draft, child)
-  }
+const nobody: ReadonlyArray<Child> = []
+
+/** Each of them once. */
+const inOrder = (children: ReadonlyArray<Child>, direction: Pass["direction"]): ReadonlyArray<Child> => {
+  const [first, second] = children
+  if (second === undefined) return children
+  // Most steps look at one child again and again.
+  if (children.length === 2 && first?.position === second.position) return [second]
+  const sorted = children.toSorted((a, b) => direction * (a.position - b.position))
+  return sorted.filter(({ position }, index) => position !== sorted[index - 1]?.position)
 }
 
 const conclude = (draft: Draft): void => {
@@ -145,3 +182,10 @@ const isOpen = (draft: Draft, { gate, on }: Dependency): boolean => {
   const other = draft.find(on)
   return other?.passed === true && (gate !== "value" || other.provided || other.rest === "completed")
 }
+
+const passes: ReadonlyArray<Pass> = [
+  { visit: bar, direction: 1 },
+  { visit: weigh, direction: -1 },
+  { visit: stop, direction: -1 },
+  { visit: start, direction: 1 }
+]

@@ -11,7 +11,7 @@ import * as HashMap from "effect/HashMap"
 import { Draft, isUp } from "./draft.ts"
 import type { Action, Child, GivenUp, Input, Refusal, Rest, State, Verdict } from "./model.ts"
 import type { ChildPlan, TreePlan } from "./plan.ts"
-import { settle } from "./settle.ts"
+import { Settlement } from "./settle.ts"
 import * as Window from "./window.ts"
 
 const newChild = (plan: ChildPlan, position: number): Child => ({
@@ -60,18 +60,44 @@ export const initial = ({ children, ...plan }: TreePlan): State => {
   }
 }
 
-export const step = (state: State, input: Input): readonly [State, ReadonlyArray<Action>] => {
-  const draft = new Draft(state)
-  apply(draft, input)
-  settle(draft)
-  return [draft.result, draft.actions]
+/** What an input leads to: the next state, and what is to be done. */
+export type Outcome = readonly [State, ReadonlyArray<Action>]
+
+/** A step that can be taken in slices. What comes of it does not depend on them. */
+export class Step {
+  readonly input: Input
+  readonly #draft: Draft
+  readonly #settlement: Settlement
+
+  constructor(state: State, input: Input) {
+    this.input = input
+    this.#draft = new Draft(state)
+    apply(this.#draft, input)
+    this.#settlement = new Settlement(this.#draft)
+  }
+
+  /** Looks at so many children, and tells how many of these looks were left over: none while there is more to do. */
+  advance(visits: number): number {
+    return this.#settlement.advance(visits)
+  }
+
+  /** When it is done. */
+  get outcome(): Outcome {
+    return [this.#draft.result, this.#draft.actions]
+  }
+}
+
+export const step = (state: State, input: Input): Outcome => {
+  const step = new Step(state, input)
+  step.advance(Number.POSITIVE_INFINITY)
+  return step.outcome
 }
 
 const apply = (draft: Draft, input: Input): void => {
   switch (input._tag) {
     case "Begin":
       draft.update({ begun: true })
-      for (const { plan } of draft.all) draft.touched.add(plan.id)
+      draft.touchAll()
       break
     case "Ready":
       whenCurrent(draft, input, (child) => {

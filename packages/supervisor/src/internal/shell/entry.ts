@@ -15,6 +15,7 @@ import type { ChildSpec } from "../spec.ts"
 import { Keep } from "./keep.ts"
 import type { Life } from "./life.ts"
 import { Listeners } from "./listeners.ts"
+import { annotated } from "./observe.ts"
 
 export type ScheduleStep = (
   now: number,
@@ -31,8 +32,6 @@ const historyLength = 10
 
 export class Entry {
   readonly spec: ChildSpec
-  /** What its effects run in. */
-  readonly context: Context.Context<never>
   /** Takes the place of the command of the spec. */
   command: Command.Command | undefined
   /** The latest one. */
@@ -56,9 +55,24 @@ export class Entry {
   /** Told what its process says by the notify protocol. */
   readonly words = new Listeners<Process.Notification["fields"]>()
 
-  constructor(spec: ChildSpec, context: Context.Context<never>) {
+  readonly #path: ReadonlyArray<string>
+  #context: Context.Context<never>
+  #isAnnotated = false
+
+  /** `path`: of its tree; `context`: what it is run in, which says nothing of the child yet. */
+  constructor(spec: ChildSpec, path: ReadonlyArray<string>, context: Context.Context<never>) {
     this.spec = spec
-    this.context = context
+    this.#path = path
+    this.#context = context
+  }
+
+  /** What its effects run in; made when it is wanted, for a tree may have thousands of children. */
+  get context(): Context.Context<never> {
+    if (!this.#isAnnotated) {
+      this.#isAnnotated = true
+      this.#context = annotated(this.#context, [...this.#path, this.spec.name])
+    }
+    return this.#context
   }
 
   /** 0 before the first life. */

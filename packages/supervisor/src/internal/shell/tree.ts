@@ -17,7 +17,7 @@ import type * as Fiber from "effect/Fiber"
 import type { GaveUp } from "../../SupervisorError.ts"
 import type { Snapshot, Status } from "../../SupervisorEvent.ts"
 import type { Action, End, Input, Refusal, State, Verdict } from "../core/model.ts"
-import { initial, step } from "../core/step.ts"
+import { initial, Step } from "../core/step.ts"
 import { childPlanOf, planOf } from "../plan.ts"
 import type { Outcome } from "../running.ts"
 import type { ChildSpec, Provided, TreeSpec } from "../spec.ts"
@@ -26,7 +26,7 @@ import type { Hub } from "./hub.ts"
 import { Life } from "./life.ts"
 import { startLimit } from "./limits.ts"
 import { live } from "./live.ts"
-import { annotated, traced } from "./observe.ts"
+import { traced } from "./observe.ts"
 import { Culprit, outcomeOf } from "./outcome.ts"
 import { decide, decideNow, exitOf } from "./policy.ts"
 import { childrenOf } from "./snapshot.ts"
@@ -52,7 +52,8 @@ export class Tree {
   /** Those that are to be added, by the requests for it. */
   readonly #newcomers = new Map<number, Entry>()
   readonly #work = new Work(
-    (input) => this.#decideOn(input),
+    (input) => new Step(this.#state, input),
+    (step) => this.#decided(step),
     (action) => this.#perform(action)
   )
   readonly #answers = new Map<number, (refusal: Refusal | undefined) => void>()
@@ -70,7 +71,7 @@ export class Tree {
     this.context = context
     this.tell = new Teller(path, hub, context)
     const children = spec.kind === "supervisor" ? spec.children : []
-    for (const child of children) this.#entries.set(child.name, this.#entryOf(child, context))
+    for (const child of children) this.#entries.set(child.name, new Entry(child, path, context))
     this.#state = initial(planOf(spec))
   }
 
@@ -146,7 +147,7 @@ export class Tree {
   add(spec: ChildSpec, context: Context.Context<never>, done: (refusal: Refusal | undefined) => void): void {
     const request = this.#nextRequest++
     this.#answers.set(request, done)
-    this.#newcomers.set(request, this.#entryOf(spec, context))
+    this.#newcomers.set(request, new Entry(spec, this.path, context))
     this.dispatch({ _tag: "Add", request, child: childPlanOf(spec, this.spec) })
   }
 
@@ -154,8 +155,8 @@ export class Tree {
     this.#work.add(input)
   }
 
-  #decideOn(input: Input): ReadonlyArray<Action> {
-    const [state, actions] = step(this.#state, input)
+  #decided({ input, outcome }: Step): ReadonlyArray<Action> {
+    const [state, actions] = outcome
     this.#state = state
     if (input._tag === "Add") this.#admit(input.request, input.child.id, actions)
     return actions
@@ -380,10 +381,6 @@ export class Tree {
       this.#end,
       outcomeOf(end, this.spec, this.path, (id) => this.#existing(id))
     )
-  }
-
-  #entryOf(spec: ChildSpec, context: Context.Context<never>): Entry {
-    return new Entry(spec, annotated(context, [...this.path, spec.name]))
   }
 
   #existing(id: string): Entry {

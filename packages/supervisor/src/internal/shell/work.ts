@@ -5,21 +5,34 @@
  * @internal
  */
 import type { Action, Input } from "../core/model.ts"
+import type { Step } from "../core/step.ts"
 
 /** Starting or stopping a process takes Node some tenths of a millisecond: with more of them others get their turns in between. */
 const actionsInTurn = 100
 
+/** The same of what is decided: a child is looked at in one or two microseconds. */
+const visitsInTurn = 2_000
+
 export class Work {
-  readonly #decide: (input: Input) => ReadonlyArray<Action>
+  readonly #begin: (input: Input) => Step
+  readonly #finish: (step: Step) => ReadonlyArray<Action>
   readonly #perform: (action: Action) => void
   readonly #inputs: Array<Input> = []
+  /** What is being decided. */
+  #step: Step | undefined
   #actions: ReadonlyArray<Action> = []
   /** How many of them have been done. */
   #done = 0
   #busy = false
 
-  constructor(decide: (input: Input) => ReadonlyArray<Action>, perform: (action: Action) => void) {
-    this.#decide = decide
+  /** `finish` gets a step that is done, and tells what is to be done now. */
+  constructor(
+    begin: (input: Input) => Step,
+    finish: (step: Step) => ReadonlyArray<Action>,
+    perform: (action: Action) => void
+  ) {
+    this.#begin = begin
+    this.#finish = finish
     this.#perform = perform
   }
 
@@ -31,13 +44,23 @@ export class Work {
 
   readonly #go = (): void => {
     this.#busy = true
-    for (let count = 0; count < actionsInTurn; count++) {
-      const action = this.#next()
-      if (action === undefined) {
+    let actions = actionsInTurn
+    let visits = visitsInTurn
+    while (actions > 0 && visits > 0) {
+      const action = this.#actions[this.#done]
+      if (action !== undefined) {
+        this.#done++
+        actions--
+        this.#safely(action)
+        continue
+      }
+      this.#step ??= this.#next()
+      if (this.#step === undefined) {
         this.#busy = false
         return
       }
-      this.#safely(action)
+      visits = this.#step.advance(visits)
+      if (visits > 0) this.#take(this.#step)
     }
     setImmediate(this.#go)
   }
@@ -53,13 +76,14 @@ export class Work {
     }
   }
 
-  #next(): Action | undefined {
-    while (this.#done === this.#actions.length) {
-      const input = this.#inputs.shift()
-      if (input === undefined) return undefined
-      this.#actions = this.#decide(input)
-      this.#done = 0
-    }
-    return this.#actions[this.#done++]
+  #next(): Step | undefined {
+    const input = this.#inputs.shift()
+    return input === undefined ? undefined : this.#begin(input)
+  }
+
+  #take(step: Step): void {
+    this.#step = undefined
+    this.#actions = this.#finish(step)
+    this.#done = 0
   }
 }
