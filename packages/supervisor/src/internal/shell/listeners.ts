@@ -20,8 +20,7 @@ export class Listeners<A = void> {
   }
 
   tell(news: A): void {
-    for (const listener of this.#all ?? nobody) listener(news)
+    if (this.#all === undefined) return
+    for (const listener of this.#all) listener(news)
   }
 }
-
-const nobody: ReadonlyArray<never> = []

@@ -37,8 +37,14 @@ export class Teller {
   }
 
   child(entry: Entry, event: AboutChild, incarnation: number = entry.incarnation): void {
-    const about = { path: this.#path, child: entry.spec.name, incarnation, time: this.time, sequence: this.#hub.next() }
-    this.#hub.publish({ ...event, ...about })
+    this.#hub.publish({
+      ...event,
+      path: this.#path,
+      child: entry.spec.name,
+      incarnation,
+      time: this.time,
+      sequence: this.#hub.next()
+    })
   }
 
   tree(_tag: "TreeReady" | "TreeStopping" | "TreeEnded"): void {
