@@ -3,6 +3,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Errno from "./internal/errno.ts"
+import { pathProblem } from "./internal/pathAdvice.ts"
 import { InvalidArgument, ResourcesExhausted, Unsupported } from "./ProcessError.ts"
 
 /**
@@ -106,10 +107,12 @@ export class UnknownUser extends Schema.TaggedError<UnknownUser>()("UnknownUser"
  */
 export class PathUnusable extends Schema.TaggedError<PathUnusable>()("PathUnusable", {
   path: Schema.String,
-  errno: Schema.String
+  errno: Schema.String,
+  /** What to do, where more can be said than the error does. */
+  problem: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return Errno.describe(this.errno)
+    return this.problem ?? pathProblem(this.errno)
   }
 }
 
@@ -150,6 +153,31 @@ export const FdReason = Schema.Union([
 ])
 
 /**
+ * What could not be done: checking the `request`, taking the `credentials` of this program, `create` something, `open` a file, `write` or
+ * `seal` a memory, setting an `option` of a socket, `bind` it, finding it `stale`, giving its path an `owner`, and `listen`; later the
+ * `use` of what was made, in this program.
+ */
+export type FdStep = typeof FdStep.Type
+
+/**
+ * The Schema of {@link FdStep}.
+ */
+export const FdStep = Schema.Literals([
+  "request",
+  "credentials",
+  "create",
+  "open",
+  "write",
+  "seal",
+  "option",
+  "bind",
+  "stale",
+  "owner",
+  "listen",
+  "use"
+])
+
+/**
  * A descriptor could not be made or used. Nothing is left of the attempt.
  *
  * **Example** (Another port when the first is taken)
@@ -167,6 +195,8 @@ export class FdError extends Schema.TaggedError<FdError>()("FdError", {
   reason: FdReason,
   /** What was to be done, to be read after "cannot". */
   operation: Schema.String,
+  /** What of it could not be done. */
+  step: FdStep,
   /** The name of the error that the operating system gave, where there was one. */
   errno: Schema.optionalKey(Schema.String)
 }) {

@@ -11,6 +11,7 @@ import * as ByteSize from "effect/ByteSize"
 import * as Schema from "effect/Schema"
 import * as ExitStatus from "./ExitStatus.ts"
 import * as Errno from "./internal/errno.ts"
+import { pathProblem } from "./internal/pathAdvice.ts"
 import { quoteCommand, showPath, tail } from "./internal/text.ts"
 
 /**
@@ -91,7 +92,7 @@ export class WorkingDirectory extends Schema.TaggedError<WorkingDirectory>()("Wo
   errno: Schema.String
 }) {
   override get message(): string {
-    return `cannot enter the working directory ${showPath(this.path)}: ${Errno.describe(this.errno)}`
+    return `cannot enter the working directory ${showPath(this.path)}: ${pathProblem(this.errno)}`
   }
 }
 
@@ -120,14 +121,16 @@ export class Descriptor extends Schema.TaggedError<Descriptor>()("Descriptor", {
   /** The file that was to be opened, if it was one. */
   path: Schema.optionalKey(Schema.String),
   errno: Schema.String,
-  /** Of an `Fd` that cannot be used: why, and what to do. */
+  /** Of an `Fd` that cannot be used, or a file: why, and what to do, where more can be said than the error does. */
   problem: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
     const name = streamNames[this.descriptor] ?? `descriptor ${this.descriptor}`
+    if (this.path !== undefined) {
+      return `cannot open ${showPath(this.path)} as ${name}: ${this.problem ?? pathProblem(this.errno)}`
+    }
     if (this.problem !== undefined) return `cannot use this Fd as ${name}: ${this.problem}`
-    const what = this.path === undefined ? `cannot set up ${name}` : `cannot open ${showPath(this.path)} as ${name}`
-    return `${what}: ${Errno.describe(this.errno)}`
+    return `cannot set up ${name}: ${Errno.describe(this.errno)}`
   }
 }
 

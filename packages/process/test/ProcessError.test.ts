@@ -51,10 +51,13 @@ describe("the message of a SpawnError", () => {
     ],
     [
       new ProcessError.WorkingDirectory({ path: "/x", errno: "ENOENT" }),
-      "cannot enter the working directory /x: no such file or directory"
+      "cannot enter the working directory /x: no such file or directory: make it first, or correct the path"
     ],
     [new ProcessError.InvalidArgument({ option: "args[0]", problem: "is bad" }), "args[0] is bad"],
-    [new Descriptor({ descriptor: 1, path: "/x", errno: "EACCES" }), "cannot open /x as stdout: permission denied"],
+    [
+      new Descriptor({ descriptor: 1, path: "/x", errno: "EACCES" }),
+      "cannot open /x as stdout: permission denied: it takes permission for the file, and to search every folder above it"
+    ],
     [new Descriptor({ descriptor: 7, errno: "EMFILE" }), "cannot set up descriptor 7: too many open files"],
     [
       new ProcessError.Credentials({ errno: "EPERM" }),

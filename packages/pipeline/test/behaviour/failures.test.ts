@@ -304,7 +304,7 @@ onEveryWay("failures", (it, way) => {
         const pipeline = Pipeline.from(Stdio.read("/no/such/file")).pipe(Pipeline.process("read", Command.make("cat")))
         const error = yield* Effect.flip(Pipeline.run(pipeline))
         expect(error.message).toBe(
-          '"read": cannot start "cat": cannot open /no/such/file as stdin: no such file or directory'
+          '"read": cannot start "cat": cannot open /no/such/file as stdin: no such file or directory: make it first, or correct the path'
         )
       })
     )

@@ -201,7 +201,9 @@ layer(Nursery.layer, { excludeTestServices: true })("held files", (it) => {
     Effect.gen(function* () {
       const missing = yield* failure(Fd.file("/no/such/file"))
       expect(missing).toMatchObject({ reason: { _tag: "PathUnusable", path: "/no/such/file", errno: "ENOENT" } })
-      expect(missing?.message).toBe("cannot open /no/such/file: no such file or directory")
+      expect(missing?.message).toBe(
+        'cannot open /no/such/file: no such file or directory: ask for `create: "missing"` to make it, or correct the path'
+      )
       const path = join(yield* folder, "file")
       writeFileSync(path, "")
       expect(yield* failure(Fd.file(path, { access: "write", create: "always" }))).toMatchObject({

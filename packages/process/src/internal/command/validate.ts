@@ -127,6 +127,9 @@ const descriptorNumberProblem = (key: string): string | undefined => {
   return key === String(number) ? undefined : `is not the usual form of a descriptor number: write ${number}`
 }
 
+/** What one start can pass on (SCM_RIGHTS of `unix(7)`), the standard streams not counted. */
+const mostDescriptors = 247
+
 const stdioProblem = (self: Command): Problem | undefined => {
   const stdin = inputProblem(self.stdin)
   if (stdin !== undefined) return [["stdin"], stdin]
@@ -135,6 +138,10 @@ const stdioProblem = (self: Command): Problem | undefined => {
   const stderr = outputProblem(self.stderr)
   if (stderr !== undefined) return [["stderr"], stderr]
   if (typeof self.fds !== "object" || self.fds === null) return [["fds"], "is not an object"]
+  const count = Object.keys(self.fds).length + Object.keys(self.activation ?? {}).length
+  if (count > mostDescriptors) {
+    return [["fds"], `and activation are ${count} descriptors: at most ${mostDescriptors}; pass more over a socket`]
+  }
   for (const [key, value] of Object.entries(self.fds)) {
     const problem = descriptorNumberProblem(key) ?? descriptorProblem(value)
     if (problem !== undefined) return [["fds", key], problem]

@@ -18,6 +18,7 @@ import {
 import { InvalidArgument, ResourcesExhausted, Unsupported } from "../../ProcessError.ts"
 import * as Errno from "../errno.ts"
 import type { HeldFailure, HeldRequest } from "../held.ts"
+import { pathProblem } from "../pathAdvice.ts"
 
 const exhausted = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "ENOBUFS", "EDQUOT", "EAGAIN", "ETIMEDOUT"])
 
@@ -28,6 +29,17 @@ const lowestPort = (): number => {
     return 1024
   }
 }
+
+const notThere = 'ask for `create: "missing"` to make it, or correct the path'
+const folderNotThere = "make the folder that it is to be in first, or correct the path"
+
+const fileProblem = (errno: string, creates: boolean): string =>
+  pathProblem(errno, {
+    ENOENT: creates ? folderNotThere : notThere,
+    EEXIST: 'remove it, or take it as it is with `create: "missing"`',
+    ENXIO:
+      'it is a FIFO that nobody reads, or the file of a device that is not there: let its reader open it first, or ask for `access: "read-write"`'
+  })
 
 const denied = (target: string, errno: string): AccessDenied =>
   new AccessDenied({
@@ -54,7 +66,7 @@ const ofListen = (
   }
   if (errno === "EACCES" || errno === "EPERM") return denied(name, errno)
   return isPath
-    ? new PathUnusable({ path: name, errno })
+    ? new PathUnusable({ path: name, errno, problem: pathProblem(errno, { ENOENT: folderNotThere }) })
     : new InvalidArgument({ option: "options", problem: `were refused by the kernel: ${Errno.describe(errno)}` })
 }
 
@@ -78,7 +90,7 @@ const reasonOf = (request: HeldRequest, failure: HeldFailure, errno: string, nam
     case "file":
       return errno === "EACCES" || errno === "EPERM"
         ? denied(request.path, "EACCES")
-        : new PathUnusable({ path: request.path, errno })
+        : new PathUnusable({ path: request.path, errno, problem: fileProblem(errno, request.create) })
     case "pty":
       return new Unsupported({ feature: "Fd.pty", problem: ptyProblem(errno) })
     default:
@@ -89,5 +101,5 @@ const reasonOf = (request: HeldRequest, failure: HeldFailure, errno: string, nam
 /** `operation` is to be read after "cannot", `name` what it is about. */
 export const explain = (request: HeldRequest, failure: HeldFailure, operation: string, name: string): FdError => {
   const errno = Errno.fromNumber(failure.errno)
-  return new FdError({ reason: reasonOf(request, failure, errno, name), operation, errno })
+  return new FdError({ reason: reasonOf(request, failure, errno, name), operation, step: failure.step, errno })
 }

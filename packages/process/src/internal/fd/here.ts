@@ -26,7 +26,7 @@ import type { Value } from "./value.ts"
 type Failure = FdError | KeeperLost
 
 const fail = (reason: FdReason, operation: string, errno?: string): FdError =>
-  new FdError({ reason, operation, ...(errno === undefined ? undefined : { errno }) })
+  new FdError({ reason, operation, step: "use", ...(errno === undefined ? undefined : { errno }) })
 
 const errorOf = (slot: Slot, what: "read" | "write") => (errno: string) =>
   fail(new PathUnusable({ path: slot.name, errno }), `${what} ${slot.name}`, errno)

@@ -24,7 +24,9 @@ import { type Database, numberOf } from "./users.ts"
 
 export type Making<A> = Effect.Effect<A, FdError | KeeperLost, Nursery | Scope.Scope>
 
-export const failed = (reason: FdReason, operation: string): FdError => new FdError({ reason, operation })
+/** Found out before anything was asked for. */
+export const failed = (reason: FdReason, operation: string): FdError =>
+  new FdError({ reason, operation, step: "request" })
 
 const needsKeeper = "only the keeper (Nursery.layer) holds descriptors"
 
@@ -160,7 +162,7 @@ export const seal = (slot: Slot): Effect.Effect<void, FdError | KeeperLost> =>
           feature: "sealing",
           problem: `${Errno.describe(errno)}; a process that has mapped it for writing must end first`
         })
-        resume(Effect.fail(new FdError({ reason, operation: "seal a memory", errno })))
+        resume(Effect.fail(new FdError({ reason, operation: "seal a memory", step: "seal", errno })))
       }
     })
   })
@@ -175,7 +177,9 @@ export const memory = (bytes: Uint8Array, size: number, sealed: boolean): Making
     Effect.gen(function* () {
       const errno = yield* Effect.promise(() => writeAll(slot.held, bytes))
       if (errno !== undefined) {
-        return yield* Effect.fail(new FdError({ reason: new ResourcesExhausted({ errno }), operation, errno }))
+        return yield* Effect.fail(
+          new FdError({ reason: new ResourcesExhausted({ errno }), operation, step: "write", errno })
+        )
       }
       if (sealed) yield* seal(slot)
     })

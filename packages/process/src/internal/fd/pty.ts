@@ -132,7 +132,7 @@ class Terminal extends Value<"duplex", "terminal"> implements Pty {
 
   #gone(operation: string, errno?: string): FdError {
     const reason = new DescriptorGone({ problem: hungUp })
-    return new FdError({ reason, operation, ...(errno === undefined ? undefined : { errno }) })
+    return new FdError({ reason, operation, step: "use", ...(errno === undefined ? undefined : { errno }) })
   }
 }
 

@@ -24,7 +24,7 @@ export type State = "open" | "giving" | "given" | "closed"
 
 const problems: Record<Exclude<State, "open">, string> = {
   giving: "it is being given to another process",
-  given: "it was given away, and cannot be used again",
+  given: "it was given away, and cannot be used again: make another one, or leave out Fd.give where it is used first",
   closed: "its scope has closed, or Fd.close has been called: make it in a scope that lives as long as its users"
 }
 

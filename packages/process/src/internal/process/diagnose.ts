@@ -28,7 +28,8 @@ export const diagnose = (plan: Attempt, failure: SpawnFailure): Effect.Effect<Re
   if (failure.reason !== undefined) return Effect.succeed(error(plan.command, failure.step, failure.reason, errno))
   return Effect.map(
     Effect.promise(() => reasonOf(plan, failure, errno)),
-    (reason) => error(plan.command, failure.step, reason, errno)
+    // Of a FIFO the backend knows only that the start has taken too long.
+    (reason) => error(plan.command, reason._tag === "Descriptor" ? "descriptor" : failure.step, reason, errno)
   )
 }
 
@@ -56,6 +57,10 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
   // A limit on namespaces, which is no device.
   if (errno === "ENOSPC" && failure.step === "containment") return containment(plan, errno)
   if (failure.step === "namespace") return new Reason.NamespaceSetup(NamespaceExplain.problemOf(plan.request, failure))
+  if (errno === "ETIMEDOUT") {
+    const waiting = await fifo(plan)
+    if (waiting !== undefined) return waiting
+  }
   if (exhausted.has(errno)) return new Reason.ResourcesExhausted({ errno })
   if (errno === "EOPNOTSUPP" && failure.step !== "sandbox") return unsupported(plan, failure)
   switch (failure.step) {
@@ -99,6 +104,29 @@ const descriptor = (plan: Attempt, target: number, errno: string): Reason.SpawnR
     errno,
     ...(file?.kind === "file" ? { path: file.path } : undefined)
   })
+}
+
+/** The first file of the command that waits for somebody at its other end. */
+const fifo = async ({ request }: Attempt): Promise<Reason.SpawnReason | undefined> => {
+  for (const fd of request.fds) {
+    if (fd.kind !== "file" || !(await isFifo(fd.path))) continue
+    const [other, does] = fd.mode === "read" ? ["writer", "writes to"] : ["reader", "reads"]
+    return new Reason.Descriptor({
+      descriptor: fd.target,
+      errno: "ETIMEDOUT",
+      path: fd.path,
+      problem: `it is a FIFO that nobody ${does}: let its ${other} open it first, or open it by Fd.file with \`access: "read-write"\``
+    })
+  }
+  return undefined
+}
+
+const isFifo = async (path: string): Promise<boolean> => {
+  try {
+    return (await FsPromises.stat(path)).isFIFO()
+  } catch {
+    return false
+  }
 }
 
 const unsupported = (plan: Attempt, failure: SpawnFailure): Reason.SpawnReason => {
