@@ -57,6 +57,18 @@ static const char *check_fds(const struct spawn_request *spawn) {
   return files == spawn->head.filec ? NULL : "the file paths do not match the descriptors";
 }
 
+/* The group of the nursery and files of a group of its own belong to the level that has them. */
+static const char *check_level(const struct spawn_request *spawn) {
+  struct setup_reader item = setup_begin(spawn->setup, spawn->head.setup_size);
+  int groups = 0, files = 0;
+  while (setup_next(&item)) {
+    if (item.head.kind == SETUP_CGROUP) groups++;
+    if (item.head.kind == SETUP_CGROUP_FILE) files++;
+  }
+  if (spawn->head.level == LEVEL_CGROUP) return groups == 1 ? NULL : "a spawn in a cgroup does not name that of its nursery once";
+  return groups + files == 0 ? NULL : "a cgroup is set up at another level";
+}
+
 static const char *decode_spawn(struct reader *reader, struct spawn_request *spawn) {
   struct spawn *head = &spawn->head;
   if (!take(reader, head, sizeof *head)) return "a spawn is cut off";
@@ -80,7 +92,8 @@ static const char *decode_spawn(struct reader *reader, struct spawn_request *spa
     return "a spawn has too few or too many strings";
   }
   const char *problem = check_fds(spawn);
-  return problem != NULL ? problem : setup_check(spawn->setup, head->setup_size);
+  if (problem == NULL) problem = setup_check(spawn->setup, head->setup_size);
+  return problem != NULL ? problem : check_level(spawn);
 }
 
 static const char *decode_environment(struct reader *reader, struct request *request) {

@@ -43,6 +43,7 @@ struct job {
   uint8_t in_memory; /* 1: the message holds only this struct, the whole is in the memory file */
   uint8_t changes_identity;
   uint8_t in_init; /* it is for the init of a pid namespace */
+  uint8_t in_cgroup; /* it gets a cgroup of its own */
   int32_t umask;
   uint32_t uid, gid;      /* with changes_identity: the owner dropped privileges */
   uint32_t groups;        /* that many uint32_t follow the items, at the next multiple of 4 */
@@ -83,7 +84,8 @@ enum event_kind {
   EVENT_EXITED = 3, /* with `ended`: the reaper is idle again */
   EVENT_ENDED = 4,  /* the reaper is idle again */
   EVENT_DONE = 5,
-  EVENT_WALKING = 6 /* the answer to COMMAND_KILL: the reaper is not stuck */
+  EVENT_WALKING = 6, /* the answer to COMMAND_KILL: the reaper is not stuck */
+  EVENT_CGROUP = 16  /* with `cgroup` */
 };
 
 /* One write, smaller than PIPE_BUF: never torn, even by a SIGKILL in the middle. */
@@ -97,7 +99,10 @@ struct event {
   int32_t target;
   uint32_t sequence;
   uint32_t collected;
-  struct exited exited;
+  union {
+    struct exited exited;
+    struct cgroup_told cgroup;
+  };
 };
 
 #endif

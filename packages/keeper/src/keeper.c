@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "ledger.h"
 #include "notify.h"
 #include "paths.h"
@@ -216,6 +217,7 @@ static void finish(int64_t now) {
   if (!pool_has_reapers()) {
     /* The guard does so too; but it may be gone. */
     paths_remove();
+    cgroups_end();
     /* A guard that somebody has stopped leaves with us. */
     if (getppid() == keeper->guard) kill(keeper->guard, SIGCONT);
     _exit(0);

@@ -47,6 +47,7 @@ struct launch_context {
   struct rlimit descriptors; /* the owner's own limit, which the keeper raises for itself */
   int null;                  /* an open /dev/null */
   int proc;                  /* a /proc that shows the pids of the owner, where this reaper has others; else -1 */
+  int cgroup;                /* of the process that is being started, -1: none */
   _Atomic int32_t *child;    /* where the pid of the child is told until it has executed its program, as the owner knows it */
 };
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cgroup.h"
 #include "paths.h"
 
 #define SLOTS 32768
@@ -27,6 +28,7 @@ struct ledger {
   _Atomic uint32_t owner_death_grace; /* milliseconds, as the owner's HELLO said */
   struct slot slots[SLOTS];
   struct bound_path paths[BOUND_PATHS]; /* the keeper's; see paths.h */
+  struct nursery_cgroup cgroup;         /* likewise; see cgroup.h */
 };
 
 extern struct ledger *ledger;

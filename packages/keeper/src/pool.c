@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "keeper.h"
 #include "ledger.h"
 #include "notify.h"
@@ -142,7 +143,7 @@ static int32_t fork_reaper(enum reaper_kind kind, int jobs, uint32_t process, co
       .own_proc = true,
       .jobs = jobs,
       .events = keeper->event_writer,
-      .context = {"", keeper->owner_group, keeper->descriptors, keeper->null, -1, NULL},
+      .context = {"", keeper->owner_group, keeper->descriptors, keeper->null, -1, -1, NULL},
   };
   snprintf(reaper->context.owner_directory, sizeof reaper->context.owner_directory, "/proc/%d/cwd", keeper->owner);
   pid_t pid = kind == REAPER_INIT ? fork_init(reaper, wanted) : fork_on(reaper_memory.stack, sizeof reaper_memory.stack, 0, run_reaper, reaper);
@@ -268,6 +269,9 @@ static void handle_event(const struct event *event) {
     case EVENT_WALKING:
       if (process != NULL) confirm_walk(process);
       break;
+    case EVENT_CGROUP:
+      if (process != NULL && process->told) reply(REPLY_CGROUP, process->id, &event->cgroup, sizeof event->cgroup);
+      break;
   }
 }
 
@@ -343,6 +347,7 @@ static void reaper_died(uint32_t slot, bool normally) {
     /* It was waiting for a job: one less that can take the next. */
     keeper->idle--;
     suspect_lost_jobs(LEVEL_TREE);
+    suspect_lost_jobs(LEVEL_CGROUP);
   }
   if (!normally) keeper->adopting = true;
 }
@@ -369,16 +374,28 @@ void pool_reap(void) {
   }
 }
 
+/* Ends and removes the groups of processes that were adopted. False as long as something is left. */
+static bool end_cgroups(void) {
+  bool gone = true;
+  for (uint32_t i = 0; i < keeper->process_capacity; i++) {
+    const struct process *process = process_at(i);
+    if (process->id == 0 || process->state != STATE_ADOPTED || process->level != LEVEL_CGROUP) continue;
+    gone = cgroup_remove(process->id) && gone;
+  }
+  return gone;
+}
+
 /* One pass of the keeper's own kill walk, and the end of what was adopted once nothing is left of it. */
 void pool_adopt(void) {
   /* Set again by the death of another reaper: what that leaves may have come after the pass. */
   keeper->adopting = false;
   const struct walk strangers = {.signal = SIGKILL, .spare = pool_is_helper};
+  bool gone = end_cgroups();
   struct census census = walk_pass(&strangers);
   pool_reap();
   /* SIGCHLD wakes the loop as well; this is for what was forked during the pass, and ever rarer for what cannot be killed. */
   keeper->adopt_pause = keeper->adopt_pause < 1000 ? keeper->adopt_pause + 1 + keeper->adopt_pause / 16 : 1000;
-  if (keeper->adopting || census.children > 0) {
+  if (keeper->adopting || census.children > 0 || !gone) {
     keeper->adopting = true;
     return;
   }

@@ -58,7 +58,8 @@ enum reply_type {
   REPLY_LISTENING = 73,  /* 16 bytes of secret, then the name of an abstract unix socket (without its leading NUL) */
   REPLY_NOTIFY = 74,     /* struct notify, then a text that was sent to the socket of SPAWN_NOTIFY; between STARTED and the end */
   REPLY_OBJECT = 75,     /* struct object_told, then what the kind tells where it was made */
-  REPLY_HANGUP = 76      /* uint32; id is a pty: nothing comes from it any more; 0, or the pid of its relay, which was killed */
+  REPLY_HANGUP = 76,     /* uint32; id is a pty: nothing comes from it any more; 0, or the pid of its relay, which was killed */
+  REPLY_CGROUP = 80      /* struct cgroup_told; at LEVEL_CGROUP before EXITED, and again before an ENDED that follows it */
 };
 
 struct hello {
@@ -184,6 +185,8 @@ enum setup_kind {
   SETUP_ADDRESS = 39,    /* struct setup_address, then the name of the device and its NUL */
   SETUP_LINK_UP = 40,    /* the name of a device and its NUL */
   SETUP_ROUTE = 41,      /* struct setup_route, then the name of the device and its NUL */
+  SETUP_CGROUP = 48,     /* an absolute path and its NUL: the group of the nursery, the same for all; at LEVEL_CGROUP, once */
+  SETUP_CGROUP_FILE = 49, /* a file of the process's own group and what is written to it, each with its NUL; at LEVEL_CGROUP */
   SETUP_TERMINAL = 64    /* struct setup_terminal; with SESSION_NEW */
 };
 
@@ -270,6 +273,8 @@ struct setup_route {
 struct setup_terminal {
   int32_t target;
 } __attribute__((packed));
+
+#define CGROUP_PATH_MAX 3072 /* bytes of the path of SETUP_CGROUP */
 
 #define LIMIT_INFINITY 0xffffffffffffffffu
 #define LIMIT_KEEP 0xfffffffffffffffeu /* as it is; a soft one at most the hard one */
@@ -502,11 +507,14 @@ struct failed {
   int32_t target;
 } __attribute__((packed));
 
-/* What could not be done for LEVEL_PID_NAMESPACE. */
+/* What could not be done for LEVEL_PID_NAMESPACE or LEVEL_CGROUP. */
 enum containment_part {
   CONTAINMENT_NAMESPACES = 0, /* making a pid and a mount namespace, and without privilege a user namespace */
   CONTAINMENT_IDS = 1,        /* mapping the owner's ids in the user namespace */
-  CONTAINMENT_MOUNTS = 2      /* separating the mounts from those of the machine */
+  CONTAINMENT_MOUNTS = 2,     /* separating the mounts from those of the machine */
+  CONTAINMENT_CGROUPS = 3,    /* making the group of the nursery */
+  CONTAINMENT_CGROUP = 4,     /* making that of the process */
+  CONTAINMENT_ENTER = 5       /* entering it */
 };
 
 struct exited {
@@ -522,6 +530,21 @@ struct exited {
   uint64_t block_output;
   uint64_t voluntary_switches;
   uint64_t involuntary_switches;
+} __attribute__((packed));
+
+#define CGROUP_UNKNOWN 0xffffffffffffffffu /* the controller is not there, or the kernel does not tell it */
+
+/* What all processes of a group have used so far. */
+struct cgroup_told {
+  uint64_t cpu_time; /* microseconds, as the next three; cpu.stat */
+  uint64_t user_time;
+  uint64_t system_time;
+  uint64_t throttled_time; /* in which cpu.max let none of them run */
+  uint64_t memory_peak;    /* bytes; memory.peak */
+  uint64_t read_bytes;     /* from all devices; io.stat */
+  uint64_t written_bytes;
+  uint32_t oom_kills;     /* how many of them were killed for want of memory; memory.events */
+  uint32_t out_of_memory; /* 1: the leader was, as far as can be told */
 } __attribute__((packed));
 
 /* A text of `READY=1`, `STATUS=...` and so on, a line each: sd_notify(3). */

@@ -9,8 +9,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "ledger.h"
 #include "system.h"
 
@@ -204,10 +206,24 @@ void reaper_fail(struct reaper *reaper, const struct plan *plan, const struct la
   tell_start(reaper, &event);
 }
 
+/* Of a process that was never there: nobody is in it, but the kernel may take a moment to see that. */
+static void abandon_cgroup(struct reaper *reaper, const struct plan *plan) {
+  if (reaper->context.cgroup < 0) return;
+  close(reaper->context.cgroup);
+  reaper->context.cgroup = -1;
+  const struct timespec pause = {0, 1000000};
+  for (int attempt = 0; !cgroup_remove(plan->job->process) && attempt < 1000; attempt++) nanosleep(&pause, NULL);
+}
+
 pid_t reaper_launch(struct reaper *reaper, const struct plan *plan) {
   struct launch_failure failure = {STEP_HELPER, plan->problem, -1};
-  pid_t known, child = plan->problem != 0 ? -1 : launch(plan, &reaper->context, &known, &failure);
+  pid_t known, child = -1;
+  reaper->context.cgroup = -1;
+  if (plan->problem == 0 && cgroup_begin(plan, &reaper->context.cgroup, &failure)) {
+    child = launch(plan, &reaper->context, &known, &failure);
+  }
   if (child < 0) {
+    abandon_cgroup(reaper, plan);
     reaper_fail(reaper, plan, &failure);
     return -1;
   }

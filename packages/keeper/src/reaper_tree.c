@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "ledger.h"
 #include "reaper.h"
 #include "system.h"
@@ -22,6 +23,12 @@
 #define HELD_MAX 1024
 
 #define SHORT_LIFE 100 /* milliseconds */
+
+/* From 1 to 1024 milliseconds. */
+#define ATTEMPTS_MAX 10
+
+/* About a second, after which the guard, if there is one, goes on. */
+#define LAST_ATTEMPTS 1000
 
 struct tree {
   struct reaper *reaper;
@@ -35,6 +42,9 @@ struct tree {
   uint32_t collected;
   bool empty;
   bool told; /* the end of the tree has been reported */
+  int cgroup;         /* of its process, -1: none */
+  bool killed;        /* it was sent SIGKILL by this reaper */
+  bool out_of_memory; /* the leader was killed for want of memory */
 };
 
 static bool is_init(const struct tree *tree) { return tree->reaper->kind == REAPER_INIT; }
@@ -45,6 +55,36 @@ static void tell_ended(struct tree *tree, struct event *event) {
   event->collected = tree->collected;
   atomic_store(&ledger->slots[tree->reaper->slot].process, 0);
   reaper_send(tree->reaper, event);
+}
+
+static void tell_usage(struct tree *tree, struct cgroup_told *told) {
+  struct event event = {.kind = EVENT_CGROUP, .process = tree->process};
+  event.cgroup = *told;
+  event.cgroup.out_of_memory = tree->out_of_memory;
+  reaper_send(tree->reaper, &event);
+}
+
+/* The group goes when nothing is left in it, which may be more than what descends from the leader. */
+static bool leave_cgroup(struct tree *tree) {
+  struct cgroup_told told;
+  cgroup_read_usage(tree->cgroup, &told);
+  if (!cgroup_remove(tree->process)) return false;
+  close(tree->cgroup);
+  tree->cgroup = -1;
+  tell_usage(tree, &told);
+  return true;
+}
+
+/* Nothing is left of it. */
+static bool is_over(struct tree *tree) { return tree->empty && (tree->cgroup < 0 || leave_cgroup(tree)); }
+
+/* The kernel counts the kill before it sends the signal. */
+static void leader_leaves_cgroup(struct tree *tree, int status) {
+  struct cgroup_told told;
+  cgroup_read_usage(tree->cgroup, &told);
+  bool by_kernel = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !tree->killed;
+  tree->out_of_memory = by_kernel && told.oom_kills > 0;
+  if (!is_over(tree)) tell_usage(tree, &told);
 }
 
 /* Collects what has ended. The report of the leader's exit says whether the tree is empty, where that is already known. */
@@ -69,9 +109,11 @@ static void reap(struct tree *tree) {
   }
   tree->empty = pid < 0;
   if (exit.kind == EVENT_EXITED) {
-    exit.exited.ended = tree->empty;
+    if (tree->cgroup >= 0) leader_leaves_cgroup(tree, exit.exited.status);
+    bool ended = tree->empty && tree->cgroup < 0;
+    exit.exited.ended = ended;
     exit.process = tree->process;
-    if (tree->empty) tell_ended(tree, &exit);
+    if (ended) tell_ended(tree, &exit);
     else reaper_send(tree->reaper, &exit);
   }
 }
@@ -101,6 +143,8 @@ static void end_tree(struct tree *tree) {
     end_namespace(tree);
     return;
   }
+  tree->killed = true;
+  if (tree->cgroup >= 0) cgroup_kill(tree->cgroup);
   if (tree->leader != 0) {
     if (tree->own_group) kill(-tree->leader, SIGKILL);
     kill(tree->leader, SIGKILL);
@@ -140,6 +184,7 @@ static int signal_by_walk(struct walk walk, bool and_continue) {
 }
 
 static int send_signal(struct tree *tree, int signal, enum stop_reach reach, bool and_continue) {
+  if (signal == SIGKILL) tree->killed = true;
   if (reach == REACH_TREE && is_init(tree)) return signal_all(signal, and_continue);
   if (reach == REACH_TREE) return signal_by_walk((struct walk){.signal = signal}, and_continue);
   /* A collected leader's pid may be a stranger's: what is left of its group is reached by walking. */
@@ -198,8 +243,8 @@ static void obey(struct tree *tree, union command command) {
     }
     case COMMAND_RELEASE:
     case COMMAND_RETAIN:
-      /* A namespace does not outlive its init, nor that its keeper. */
-      if (is_init(tree)) {
+      /* A namespace does not outlive its init, nor that its keeper; and the group of a process not that of its nursery. */
+      if (is_init(tree) || tree->cgroup >= 0) {
         error = ENOTSUP;
         break;
       }
@@ -213,10 +258,13 @@ static void obey(struct tree *tree, union command command) {
 
 static void serve(struct tree *tree) {
   /* A short life needs no memory given back: the next job would only have to fault it in again. */
-  for (long patience = SHORT_LIFE; !tree->empty;) {
+  int attempts = 0;
+  for (long patience = SHORT_LIFE; !is_over(tree);) {
     siginfo_t info;
-    int signal = wait_signal(tree, &info, patience);
-    if (signal < 0 && patience > 0) {
+    /* Who is in the group and no descendant tells nobody of its end. */
+    long limit = tree->empty ? 1L << (attempts < ATTEMPTS_MAX ? attempts++ : ATTEMPTS_MAX) : patience;
+    int signal = wait_signal(tree, &info, limit);
+    if (signal < 0 && patience > 0 && !tree->empty) {
       reaper_give_back_memory(tree->reaper);
       patience = -1;
     }
@@ -233,6 +281,12 @@ static void serve(struct tree *tree) {
   }
 }
 
+/* The keeper has gone. Should this be the last helper, what others had in their groups ends here. */
+static void end_cgroups(void) {
+  const struct timespec pause = {0, 1000000};
+  for (int attempt = 0; !cgroups_end() && attempt < LAST_ATTEMPTS; attempt++) nanosleep(&pause, NULL);
+}
+
 void run_tree_reaper(struct reaper *reaper) {
   struct tree tree = {.reaper = reaper};
   sigemptyset(&tree.signals);
@@ -244,7 +298,8 @@ void run_tree_reaper(struct reaper *reaper) {
   if (is_init(&tree)) reaper_begin_as_init(reaper, &failure);
   else reaper_begin(reaper, "nursery-reaper");
   struct plan plan;
-  while (!reaper->orphaned && reaper_receive(reaper, &plan) == JOB_SPAWN) {
+  enum job_kind received = JOB_SPAWN;
+  while (!reaper->orphaned && (received = reaper_receive(reaper, &plan)) == JOB_SPAWN) {
     tree.process = plan.job->process;
     tree.flags = plan.job->flags;
     tree.stop_signal = plan.job->stop_signal;
@@ -252,7 +307,7 @@ void run_tree_reaper(struct reaper *reaper) {
     tree.collected = 0;
     /* One for the last process, whose signal went unheard while that was being killed. */
     waiting_command(reaper);
-    tree.empty = tree.told = false;
+    tree.empty = tree.told = tree.killed = tree.out_of_memory = false;
     if (failure.error != 0) {
       reaper_fail(reaper, &plan, &failure);
       break;
@@ -260,8 +315,10 @@ void run_tree_reaper(struct reaper *reaper) {
     tree.leader = reaper_launch(reaper, &plan);
     if (tree.leader < 0) continue;
     tree.group = tree.own_group ? tree.leader : 0;
+    tree.cgroup = reaper->context.cgroup;
     serve(&tree);
     if (atomic_load(&ledger->slots[reaper->slot].released)) release(&tree, false);
   }
+  if (reaper->kind == REAPER_TREE && (reaper->orphaned || received == 0)) end_cgroups();
   _exit(0);
 }

@@ -77,6 +77,8 @@ static const char *check_filter(const struct setup_reader *item) {
   return size > 0 && size % FILTER_INSTRUCTION == 0 && size / FILTER_INSTRUCTION <= FILTER_MAX ? NULL : "a filter has the wrong size";
 }
 
+#define CGROUP_FILE_MAX 64
+
 #define ALL_NAMESPACES (NAMESPACE_TIME * 2u - 1)
 
 static const char *check_namespaces(const struct setup_reader *item) {
@@ -99,6 +101,22 @@ static bool are_strings(const char *at, size_t size, int count) {
     at = end + 1;
   }
   return size == 0;
+}
+
+static const char *check_cgroup(const struct setup_reader *item) {
+  const char *path = item->payload;
+  if (item->head.size > CGROUP_PATH_MAX || !are_strings(path, item->head.size, 1)) return "the path of a cgroup is malformed";
+  size_t length = strlen(path);
+  return length > 1 && path[0] == '/' && path[length - 1] != '/' ? NULL : "the path of a cgroup is not an absolute one";
+}
+
+/* One that a controller makes, such as `memory.max`: those that make a group what it is are the helpers' own. */
+static const char *check_cgroup_file(const struct setup_reader *item) {
+  const char *name = item->payload;
+  if (!are_strings(name, item->head.size, 2)) return "the file of a cgroup is malformed";
+  size_t length = strlen(name), prefix = strcspn(name, ".");
+  bool is_name = length <= CGROUP_FILE_MAX && prefix > 0 && prefix < length && strchr(name, '/') == NULL;
+  return is_name && strncmp(name, "cgroup.", prefix + 1) != 0 ? NULL : "the file of a cgroup is none of a controller";
 }
 
 static const char *check_mount(const struct setup_reader *item) {
@@ -197,6 +215,8 @@ static const char *check_item(const struct setup_reader *item) {
     case SETUP_LINK_UP: return check_devices(item, 0, 1);
     case SETUP_ROUTE: return check_route(item);
     case SETUP_TERMINAL: return check_terminal(item);
+    case SETUP_CGROUP: return check_cgroup(item);
+    case SETUP_CGROUP_FILE: return check_cgroup_file(item);
     default: return "unknown kind of setup";
   }
 }

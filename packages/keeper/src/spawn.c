@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "keeper.h"
 #include "ledger.h"
 #include "notify.h"
@@ -195,6 +196,7 @@ static bool build_job(uint32_t id, const struct spawn_request *request, const st
       .fd_count = head->fd_count,
       .setup_size = head->setup_size,
       .in_init = head->level == LEVEL_PID_NAMESPACE,
+      .in_cgroup = head->level == LEVEL_CGROUP,
   };
   queue_consume(&keeper->job_bytes, queue_length(&keeper->job_bytes));
   if (!queue_append(&keeper->job_bytes, &job, sizeof job)) return false;
@@ -512,6 +514,17 @@ static void hand_over_or_wait(struct process *process, struct fd_set_up *set_up,
   if (handing == REFUSED) fail_handing(process, kind, error);
 }
 
+/* errno */
+static int begin_cgroups(const struct spawn_request *request) {
+  /* Groups are made with the rights of the helpers: an owner that gave them up does not get them back. */
+  if (!acts_for_owner()) return EPERM;
+  struct setup_reader item = setup_begin(request->setup, request->head.setup_size);
+  while (setup_next(&item)) {
+    if (item.head.kind == SETUP_CGROUP) return cgroups_begin(item.payload);
+  }
+  return EINVAL;
+}
+
 static enum reaper_kind taker_of(const struct process *process) {
   switch ((enum spawn_level)process->level) {
     case LEVEL_GROUP: return REAPER_GROUP;
@@ -530,12 +543,13 @@ void spawn(uint32_t id, const struct spawn_request *request) {
   process->policy = request->head.stop;
   process->level = request->head.level;
   process->stores = (request->head.flags & SPAWN_STORE) != 0;
-  if (process->level > LEVEL_PID_NAMESPACE) {
-    fail_spawn(process, STEP_REQUEST, ENOTSUP, -1);
-    return;
-  }
   if (owner_state()->unknown) {
     fail_spawn(process, STEP_CREDENTIALS, ESRCH, -1);
+    return;
+  }
+  int cgroup_error = process->level == LEVEL_CGROUP ? begin_cgroups(request) : 0;
+  if (cgroup_error != 0) {
+    fail_spawn(process, STEP_CONTAINMENT, cgroup_error, CONTAINMENT_CGROUPS);
     return;
   }
   struct fd_set_up set_up = {.target = -1};

@@ -52,9 +52,8 @@ struct entry {
   char name[];
 };
 
-bool each_name(const char *directory, void (*tell)(const char *name, void *context), void *context) {
-  int file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return false;
+void each_name_in(int file, void (*tell)(const char *name, void *context), void *context) {
+  lseek(file, 0, SEEK_SET);
   _Alignas(struct entry) char entries[512];
   for (;;) {
     long got = syscall(SYS_getdents64, file, entries, sizeof entries);
@@ -65,6 +64,12 @@ bool each_name(const char *directory, void (*tell)(const char *name, void *conte
       tell(entry->name, context);
     }
   }
+}
+
+bool each_name(const char *directory, void (*tell)(const char *name, void *context), void *context) {
+  int file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return false;
+  each_name_in(file, tell, context);
   close(file);
   return true;
 }

@@ -51,6 +51,9 @@ pid_t fork_on(void *stack, size_t size, int namespaces, int (*run)(void *), void
 /* Tells every name in a directory, `.` and `..` too. Unlike libc's it allocates nothing. False when there is no such directory. */
 bool each_name(const char *directory, void (*tell)(const char *name, void *context), void *context);
 
+/* The same of an open directory. */
+void each_name_in(int file, void (*tell)(const char *name, void *context), void *context);
+
 /* Reads a small file of /proc whole into `into`, NUL-terminated. Its length, or -1. */
 ssize_t read_file(const char *path, char *into, size_t size);
 

@@ -38,7 +38,8 @@ export const Reply = {
   listening: 73,
   notify: 74,
   object: 75,
-  hangup: 76
+  hangup: 76,
+  cgroup: 80
 } as const
 
 export const Reach = { leader: 0, group: 1, tree: 2 } as const
@@ -102,6 +103,8 @@ export const Setup = {
   sandboxPath: 25,
   sandboxPort: 26,
   filter: 27,
+  cgroup: 48,
+  cgroupFile: 49,
   terminal: 64
 } as const
 /** Of a limit. */
@@ -262,6 +265,10 @@ export const sandboxPath = (path: string, allowed: bigint, optional = 0): Buffer
 export const sandboxPort = (port: number, allowed: bigint): Buffer =>
   setup(Setup.sandboxPort, u64(allowed, BigInt(port)))
 
+export const cgroup = (path: string): Buffer => setup(Setup.cgroup, strings(path))
+
+export const cgroupFile = (file: string, value: string): Buffer => setup(Setup.cgroupFile, strings(file, value))
+
 /** Instructions of a filter: code, jumps, constant. */
 export const filter = (
   ...instructions: ReadonlyArray<readonly [code: number, yes: number, no: number, k: number]>
@@ -333,6 +340,13 @@ export type Answer = Told &
         readonly maxResident: number
       }
     | { readonly type: "ended"; readonly collected: number }
+    | {
+        readonly type: "cgroup"
+        /** Microseconds. */
+        readonly cpuTime: number
+        readonly oomKills: number
+        readonly outOfMemory: boolean
+      }
     | { readonly type: "done"; readonly errno: number }
     | { readonly type: "lost"; readonly reaper: number }
     | { readonly type: "unkillable"; readonly count: number; readonly pids: ReadonlyArray<number> }
@@ -364,6 +378,7 @@ const sizes: ReadonlyMap<number, number> = new Map([
   [Reply.failed, 12],
   [Reply.exited, 88],
   [Reply.ended, 12],
+  [Reply.cgroup, 64],
   [Reply.done, 4],
   [Reply.lost, 4]
 ])
@@ -401,6 +416,8 @@ const payloadOf = (type: number, id: number, at: Buffer): Answer => {
       }
     case Reply.ended:
       return { type: "ended", id, collected: word(2) }
+    case Reply.cgroup:
+      return { type: "cgroup", id, cpuTime: long(0), oomKills: word(14), outOfMemory: word(15) === 1 }
     case Reply.done:
       return { type: "done", id, errno: word(0) }
     case Reply.lost:

@@ -65,11 +65,13 @@ const seeds = (): ReadonlyArray<string> => {
     F.filter([6, 0, 0, 0x7fff0000]),
     F.setup(F.Setup.terminal, F.u32(0))
   ]
+  const inGroup = [F.cgroupFile("memory.max", "1"), F.cgroup("/sys/fs/cgroup/nursery")]
   const frames = [
     F.frame(F.Request.hello, 1, F.hello()),
     F.frame(F.Request.spawn, 2, F.spawn(spawn)),
     F.frame(F.Request.spawn, 3, F.spawn({ argv: ["true"] })),
     F.frame(F.Request.spawn, 9, F.spawn({ argv: ["true"], setup })),
+    F.frame(F.Request.spawn, 10, F.spawn({ argv: ["true"], level: F.Level.cgroup, setup: inGroup })),
     F.frame(F.Request.cancel, 2),
     F.frame(F.Request.signal, 4, Buffer.concat([F.u32(2), Buffer.from([15, 1, 0, 0])])),
     F.frame(F.Request.stop, 2, F.policy()),

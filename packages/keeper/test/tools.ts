@@ -284,6 +284,9 @@ export const faultyKeeper = once(() =>
   checkedKeeper("keeper-faulty", ["-include", inNative("faults.h")], [inNative("faults.c")])
 )
 
+/** The same as the sanitized one, as it is on a kernel before 5.14, which has no cgroup.kill. */
+export const keeperWithoutKill = once(() => checkedKeeper("keeper-without-kill", ['-DKILL_FILE="cgroup.none"'], []))
+
 export const arm64Keeper = once((): { readonly path: string; readonly emulator: string } | Missing => {
   const emulator = which("qemu-aarch64-static") ?? which("qemu-aarch64")
   if (process.arch === "arm64") return new Missing("this machine is arm64 itself")

@@ -10,6 +10,7 @@
  *     -i SIGNAL       is ignored, and blocked, when the guard is started
  *     -c DESCRIPTOR   is closed when the guard is started
  *     -d DIRECTORY    the working directory
+ *     -g DIRECTORY    a cgroup that everything is in
  *     -e NAME=ERRNO   seccomp makes this system call fail
  *     -p PID_MAX      in a pid namespace of its own with so few pids (root only)
  *     -t MILLISECONDS how long everything may take to end once the owner has; 20 seconds
@@ -86,6 +87,14 @@ static void limit(const char *setting) {
   }
   errno = EINVAL;
   fail(setting);
+}
+
+static void join_cgroup(const char *directory) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/cgroup.procs", directory);
+  int file = open(path, O_WRONLY);
+  if (file < 0 || write(file, "0", 1) != 1) fail(path);
+  close(file);
 }
 
 static void forbid(const char *setting) {
@@ -270,7 +279,7 @@ int main(int argc, char **argv) {
   bool last_namespace = false;
   int forbidden_count = 0;
   /* `+`: the keeper may have arguments of its own. */
-  for (int option; (option = getopt(argc, argv, "+u:l:nNi:c:d:e:p:t:")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "+u:l:nNi:c:d:g:e:p:t:")) != -1;) {
     if (option == 'u') uid = atol(optarg);
     else if (option == 'l') limit(optarg);
     else if (option == 'n') enter_user_namespace(false);
@@ -278,6 +287,7 @@ int main(int argc, char **argv) {
     else if (option == 'i') sigaddset(&ignored, atoi(optarg));
     else if (option == 'c') closed[atoi(optarg) % 3] = true;
     else if (option == 'd' && chdir(optarg) != 0) fail(optarg);
+    else if (option == 'g') join_cgroup(optarg);
     else if (option == 'e' && forbidden_count < 8) forbidden[forbidden_count++] = optarg;
     else if (option == 'p') enter_namespace(optarg);
     else if (option == 't') time = atol(optarg);

@@ -266,8 +266,9 @@ static struct setup_bytes item(uint16_t kind, uint16_t size, const void *payload
   return items;
 }
 
-static const char *decode_setup(struct setup_bytes items) {
+static const char *decode_setup_at(uint8_t level, struct setup_bytes items) {
   struct spawn head = good;
+  head.level = level;
   head.string_size = sizeof good_text;
   head.setup_size = (uint32_t)items.size;
   begin(REQUEST_SPAWN);
@@ -277,6 +278,8 @@ static const char *decode_setup(struct setup_bytes items) {
   put(items.bytes, items.size);
   return decode();
 }
+
+static const char *decode_setup(struct setup_bytes items) { return decode_setup_at(LEVEL_TREE, items); }
 
 static void setups(void) {
   struct setup_limit limit = {.resource = 7, .soft = 1, .hard = 2};
@@ -376,6 +379,46 @@ static void device_items(void) {
   CHECK(decode_setup(item(SETUP_ROUTE, sizeof route - 1, &route, sizeof route - 1)) != NULL);
   route.routed = 2;
   CHECK(decode_setup(device_item(SETUP_ROUTE, &route, sizeof route, "a", 2)) != NULL);
+}
+
+static const char *decode_in_cgroup(struct setup_bytes items) { return decode_setup_at(LEVEL_CGROUP, items); }
+
+static struct setup_bytes both(struct setup_bytes one, struct setup_bytes other) {
+  memcpy(one.bytes + one.size, other.bytes, other.size);
+  one.size += other.size;
+  return one;
+}
+
+static bool is_file(const char *strings, size_t size) {
+  static const char path[] = "/cg/n";
+  return decode_in_cgroup(both(item(SETUP_CGROUP, sizeof path, path, sizeof path), item(SETUP_CGROUP_FILE, (uint16_t)size, strings, size))) ==
+         NULL;
+}
+
+static void cgroup_items(void) {
+  static const char path[] = "/cg/n", relative[] = "cg/n", open_end[] = "/cg/", root[] = "/", file[] = "memory.max\0001";
+  const struct setup_bytes group = item(SETUP_CGROUP, sizeof path, path, sizeof path);
+  CHECK(decode_in_cgroup(group) == NULL);
+  CHECK(decode_in_cgroup(item(SETUP_CGROUP, sizeof path - 1, path, sizeof path - 1)) != NULL);
+  CHECK(decode_in_cgroup(item(SETUP_CGROUP, sizeof relative, relative, sizeof relative)) != NULL);
+  CHECK(decode_in_cgroup(item(SETUP_CGROUP, sizeof open_end, open_end, sizeof open_end)) != NULL);
+  CHECK(decode_in_cgroup(item(SETUP_CGROUP, sizeof root, root, sizeof root)) != NULL);
+  CHECK(decode_in_cgroup(item(SETUP_CGROUP, 0, "", 0)) != NULL);
+  /* Once, and at its level only. */
+  CHECK(decode_in_cgroup(both(group, group)) != NULL);
+  CHECK(decode_in_cgroup(item(SETUP_LOOPBACK, 0, "", 0)) != NULL);
+  CHECK(decode_setup(group) != NULL);
+  CHECK(decode_setup(item(SETUP_CGROUP_FILE, sizeof file, file, sizeof file)) != NULL);
+  CHECK(is_file(file, sizeof file));
+  CHECK(!is_file(file, sizeof file - 1));
+  static const char *const bad[] = {"memory", ".max", "", "cgroup.procs", "../memory.max", "memory.max/x"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    char strings[32] = {0};
+    memcpy(strings, bad[i], strlen(bad[i]));
+    CHECK(!is_file(strings, strlen(bad[i]) + 2));
+  }
+  static const char controller[] = "cgroups.max\0001";
+  CHECK(is_file(controller, sizeof controller));
 }
 
 static void drops(void) {
@@ -659,6 +702,7 @@ static const struct test tests[] = {
     {"the items of a setup fill it, are known and have their size", setups},
     {"the items of namespaces are whole, known, and have absolute paths", namespace_items},
     {"the items of network devices have their names, and addresses in range", device_items},
+    {"the group of a nursery and files of a group of its own belong to one level", cgroup_items},
     {"a drop lets go of an object or of one of its ends", drops},
     {"an object is of a known kind and has what that needs", objects},
     {"a terminal has a size, and is one of the descriptors of a child", terminals},

@@ -97,6 +97,13 @@ export type NamespaceItem =
 /** A limit in the unit of the kernel; `"keep"` is as it is. */
 export type LimitValue = bigint | "unlimited" | "keep"
 
+/** At level `cgroup`: a file of the process's own group, and what is written to it. */
+export interface CgroupItem {
+  readonly kind: "cgroupFile"
+  readonly file: string
+  readonly value: string
+}
+
 /** One thing that is arranged for the child before its program starts. */
 export type SetupItem =
   /** setrlimit(2), by the number of the resource. */
@@ -140,6 +147,7 @@ export type SetupItem =
   /** The leader of a new session gets it as its controlling terminal; `target`: which of its descriptors. */
   | { readonly kind: "terminal"; readonly target: number }
   | NamespaceItem
+  | CgroupItem
 
 /** Everything that a spawn needs, resolved: no defaults are left to fill in. */
 export interface SpawnRequest {
@@ -173,6 +181,23 @@ export interface SpawnRequest {
   readonly setup?: ReadonlyArray<SetupItem>
 }
 
+/** What all processes of a cgroup have used; `undefined` is not known here. Times in microseconds, sizes in bytes. */
+export interface RawCgroupUsage {
+  readonly cpuTime: number
+  readonly userTime: number
+  readonly systemTime: number
+  readonly throttledTime: number | undefined
+  /** At the moment; not of one that is gone. */
+  readonly memory: number | undefined
+  readonly memoryPeak: number | undefined
+  readonly readBytes: number | undefined
+  readonly writtenBytes: number | undefined
+  /** Of its processes that the kernel has killed for want of memory. */
+  readonly oomKills: number
+  /** The leader was one of them. */
+  readonly outOfMemory: boolean
+}
+
 /** The raw figures of `wait4`, as the kernel gave them. Times in microseconds, sizes in bytes. */
 export interface RawUsage {
   readonly userTime: number
@@ -184,6 +209,8 @@ export interface RawUsage {
   readonly blockOutput: number
   readonly voluntarySwitches: number
   readonly involuntarySwitches: number
+  /** At level `cgroup`. */
+  readonly cgroup?: RawCgroupUsage | undefined
 }
 
 /** What was sent to the socket of sd_notify(3) of one process. */
@@ -217,7 +244,7 @@ export type Step =
 
 export interface SpawnFailure {
   readonly step: Step
-  /** Linux number; ETIMEDOUT for the spawn deadline, ECANCELED after `cancel`. */
+  /** Linux number; ETIMEDOUT for the spawn deadline, ECANCELED after `cancel`; 0 where the kernel was not asked. */
   readonly errno: number
   /**
    * The descriptor that the step was about, or the item of `SpawnRequest.setup`, counted from 0; of the step `containment` which part;
@@ -288,6 +315,8 @@ export interface Ticket {
   /** Whether a live process keeps the event loop of this program alive. */
   ref(): void
   unref(): void
+  /** At level `cgroup`: the directory of its group, while there is one, and what was told last of its usage. */
+  readonly cgroup?: { readonly path: string; readonly usage: RawCgroupUsage | undefined } | undefined
   /** What the running leader has used, and what descends from it. Where nothing is said, `/proc` is asked about the pid. */
   usage?(): RawUsage | undefined
   descendants?(): ReadonlyArray<Below> | undefined

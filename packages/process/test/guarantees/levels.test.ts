@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Command from "../../src/Command.ts"
 import * as Nursery from "../../src/Nursery.ts"
 import * as Process from "../../src/Process.ts"
+import * as Cgroups from "../support/cgroups.ts"
 import * as Escapees from "../support/escapees.ts"
 import * as Levels from "../support/levels.ts"
 import * as Proc from "../support/proc.ts"
@@ -161,8 +162,47 @@ describe.skipIf(withoutNamespaces !== "")(`level pid-namespace${withoutNamespace
   )
 })
 
+const withoutCgroups = Levels.because("cgroup")
+const inCgroup = Command.containment("cgroup")
+
+describe.skipIf(withoutCgroups !== "")(`level cgroup${withoutCgroups}`, () => {
+  it.live("ends everything, by whatever path it has escaped, when the scope closes, and its groups with it", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      yield* Effect.gen(function* () {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const plays = Object.values(Escapees.all).map((words) => stage.play(words).pipe(inCgroup, soon))
+            yield* Effect.all(plays.map((play) => Process.spawn(play)))
+            yield* stage.hears(...plays.map(() => "escaped"))
+            expect(Cgroups.ofProcesses().length).toBe(plays.length)
+          })
+        )
+        expect(stage.left()).toEqual([])
+        expect(Cgroups.ofProcesses()).toEqual([])
+      }).pipe(Effect.provide(Nursery.layer))
+      expect(Cgroups.nurseriesOf(process.pid)).toEqual([])
+    })
+  )
+
+  it.live("leaves no group where a process cannot be started", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Process.spawn(Command.make("no-such-program").pipe(inCgroup)))
+      expect(error).toMatchObject({ step: "exec", reason: { _tag: "ProgramNotFound" } })
+      expect(Cgroups.ofProcesses()).toEqual([])
+    }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
+  )
+
+  it.live("is told to be available by guarantees", () =>
+    Effect.gen(function* () {
+      const { levels } = yield* Nursery.guarantees
+      expect(levels).toContainEqual({ level: "cgroup", available: true, reason: "" })
+    }).pipe(Effect.provide(Nursery.layer))
+  )
+})
+
 describe("a level that is not available", () => {
-  for (const level of ["cgroup"] as const) {
+  for (const level of ["pid-namespace", "cgroup"] as const) {
     it.live(`${level} is a typed error that says why, and never a weaker level`, () =>
       Effect.gen(function* () {
         const stage = yield* Stage.make
@@ -174,7 +214,7 @@ describe("a level that is not available", () => {
         expect(error.message).toContain(guarantee?.reason)
         expect(stage.left()).toEqual([])
         expect(yield* Nursery.processes).toEqual([])
-      }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
+      }).pipe(Effect.scoped, Effect.provide(Nursery.layerPortable))
     )
   }
 
@@ -182,7 +222,12 @@ describe("a level that is not available", () => {
     Effect.gen(function* () {
       const { escapees, levels, ownerDeath } = yield* Nursery.guarantees
       const available = levels.filter((level) => level.available).map(({ level }) => level)
-      expect(available).toEqual(["tree", "group", ...(withoutNamespaces === "" ? ["pid-namespace"] : [])])
+      expect(available).toEqual([
+        "tree",
+        "group",
+        ...(withoutNamespaces === "" ? ["pid-namespace"] : []),
+        ...(withoutCgroups === "" ? ["cgroup"] : [])
+      ])
       expect({ escapees, ownerDeath }).toEqual({ escapees: true, ownerDeath: true })
     }).pipe(Effect.provide(Nursery.layer))
   )

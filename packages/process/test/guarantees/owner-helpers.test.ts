@@ -1,6 +1,7 @@
 /** The owner dies together with helpers: whoever is left ends everything. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Cgroups from "../support/cgroups.ts"
 import * as Escapees from "../support/escapees.ts"
 import * as Levels from "../support/levels.ts"
 import * as Owner from "../support/owner.ts"
@@ -119,6 +120,56 @@ describe.skipIf(without !== "")(`at level pid-namespace${without}`, () => {
       owner.kill(SIGSTOP, ...inits.slice(0, 1))
       owner.kill(SIGKILL, "owner", guard, keeper)
       expectNothingLeft(stage, yield* owner.ended)
+    })
+  )
+})
+
+const withoutCgroups = Levels.because("cgroup")
+
+describe.skipIf(withoutCgroups !== "")(`at level cgroup${withoutCgroups}`, () => {
+  it.live("nothing is left after SIGKILL of the owner, and no group", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const owner = yield* startFamily(stage, ["cgroup"])
+      const pid = yield* Effect.promise(() => owner.started)
+      expect(Cgroups.nurseriesOf(pid).length).toBe(1)
+      owner.kill(SIGKILL, "owner")
+      expectNothingLeft(stage, yield* owner.ended)
+      expect(Cgroups.nurseriesOf(pid)).toEqual([])
+    })
+  )
+
+  it.live("nothing is alive after SIGKILL of the owner and all helpers but one, which ends the groups of all", () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const owner = yield* startFamily(stage, ["cgroup"])
+      const pid = yield* Effect.promise(() => owner.started)
+      const { guard, keeper, reapers } = yield* owner.family
+      owner.kill(SIGKILL, "owner", guard, keeper, ...reapers.slice(1))
+      // What the dead reapers served falls to init, as the dead do.
+      const { left } = yield* owner.ended
+      expect(left).toEqual([])
+      expect(stage.left()).toEqual([])
+      expect(Cgroups.nurseriesOf(pid)).toEqual([])
+    })
+  )
+
+  const isDelegable = Owner.isPrivileged && Owner.ordinaryProblem() === undefined
+  const why = isDelegable ? "" : " (skipped: only root can give an ordinary user a group)"
+  it.live.skipIf(!isDelegable)(`nothing is left of an ordinary user in a group that was delegated to it${why}`, () =>
+    Effect.gen(function* () {
+      const stage = yield* Stage.make
+      const group = yield* Cgroups.delegated(Owner.ORDINARY_USER)
+      const options = { ordinary: true, under: Cgroups.onceMoved }
+      const owner = yield* Owner.start(stage, "family.ts", ["never", "cgroup"], options)
+      const pid = yield* Effect.promise(() => owner.started)
+      Cgroups.move(pid, group)
+      yield* stage.hears("ready", ...kinds.map(() => "escaped"))
+      expect(Cgroups.nurseriesOf(pid, group).length).toBe(1)
+      const { guard, keeper } = yield* owner.family
+      owner.kill(SIGKILL, "owner", guard, keeper)
+      expectNothingLeft(stage, yield* owner.ended)
+      expect(Cgroups.below(group)).toEqual([])
     })
   )
 })

@@ -45,6 +45,7 @@ const recording = (): { readonly calls: Array<ReadonlyArray<unknown>>; readonly 
     refused: (...args) => calls.push(["refused", ...args]),
     listening: (...args) => calls.push(["listening", ...args]),
     notify: (...args) => calls.push(["notify", ...args]),
+    cgroup: (...args) => calls.push(["cgroup", ...args]),
     object: (id, errno, step, tells) => calls.push(["object", id, errno, step, Buffer.from(tells)]),
     hangup: (...args) => calls.push(["hangup", ...args]),
     violation: (...args) => calls.push(["violation", ...args])

@@ -29,7 +29,6 @@ describe("a spawn that fails", () => {
     ["an argument that is too large for the kernel", request(["true", "x".repeat(200_000)]), "exec", 7],
     ["a NUL in an argument", request(["true", "a\0b"]), "request", 22],
     ["no argv at all", { ...request([]), program: "true" }, "request", 22],
-    ["a level that does not exist yet", request(["true"], { level: "cgroup" }), "request", 95],
     ["a program that is not there", request(["/nowhere/tool"]), "exec", 2],
     ["a program that is not on PATH", request(["no-such-tool"]), "exec", 2],
     ["a working directory that is not there", request(["true"], { cwd: "/nowhere" }), "cwd", 2],

@@ -110,7 +110,8 @@ const structs: Record<string, F.Layout<string>> = {
   failed: F.Failed,
   exited: F.Exited,
   ended: F.Ended,
-  notify: F.Notify
+  notify: F.Notify,
+  cgroup_told: F.CgroupTold
 }
 
 describe("frames.ts says what protocol.h says", () => {
@@ -148,7 +149,8 @@ describe("frames.ts says what protocol.h says", () => {
     ["FILTER_INSTRUCTION", F.FILTER_INSTRUCTION],
     ["FILTER_MAX", F.FILTER_MAX],
     ["STORED_FIRST", F.STORED_FIRST],
-    ["LISTEN_PID_ROOM", F.LISTEN_PID_ROOM]
+    ["LISTEN_PID_ROOM", F.LISTEN_PID_ROOM],
+    ["CGROUP_PATH_MAX", F.CGROUP_PATH_MAX]
   ])("%s", (name, value) => {
     expect(number(new RegExp(`#define ${name} (\\w+)`).exec(header)?.[1] ?? "")).toBe(value)
   })

@@ -21,7 +21,7 @@ const LIMIT = 30_000
 const LIFE = 110_000
 
 /** The user `nobody` of most systems: any number without privilege will do. */
-const ORDINARY_USER = 65534
+export const ORDINARY_USER = 65534
 
 /** One for each test file, so that no other test's processes count against the limit of its own. */
 const LIMITED_USER = 20_000 + (process.pid % 40_000)

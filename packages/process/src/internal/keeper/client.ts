@@ -23,8 +23,6 @@ export interface ClientOptions {
   readonly warn: (message: string) => void
 }
 
-const notImplemented = 'this version of Nursery does not implement it; use "tree" or "group"'
-
 const limits: ReadonlyArray<string> = [
   "when this program and all of its helpers are killed at the same moment, leaders die but their descendants may survive (not at level pid-namespace)",
   "a process that has become another user cannot be killed by a nursery without privilege",
@@ -39,7 +37,7 @@ const guaranteesWith = (features: number): Guarantees => {
       { level: "tree", available: true, reason: "" },
       { level: "group", available: true, reason: "" },
       { level: "pid-namespace", available: true, reason: "" },
-      { level: "cgroup", available: false, reason: notImplemented }
+      { level: "cgroup", available: true, reason: "" }
     ],
     escapees: true,
     ownerDeath: true,
@@ -118,14 +116,15 @@ export class KeeperClient implements Backend {
       queueMicrotask(() => done(known))
       return
     }
-    Explore.pidNamespace(
+    Explore.levels(
       (request, observer) => this.spawn(request, observer),
-      (problem) => {
+      (problems) => {
         // What is there stays there; what is not may be allowed in the meantime.
-        this.#explored = problem === ""
-        const levels = known.levels.map((level) =>
-          level.level === "pid-namespace" ? { ...level, available: problem === "", reason: problem } : level
-        )
+        this.#explored = [...problems.values()].every((problem) => problem === "")
+        const levels = known.levels.map((level) => {
+          const reason = problems.get(level.level) ?? level.reason
+          return { ...level, available: reason === "", reason }
+        })
         done({ ...known, levels })
       }
     )

@@ -181,6 +181,7 @@ export class Connection {
       failed: (id, step, errno, target) => handler.failed(id, step, errno, target),
       exited: (id, status, usage, ended) => handler.exited(id, status, usage, ended),
       ended: (id) => handler.ended(id),
+      cgroup: (id, usage) => handler.cgroup(id, usage),
       done: (id, errno) => handler.done(id, errno),
       lost: (id, reaper) => handler.lost(id, reaper),
       unkillable: (id, pids) => handler.unkillable(id, pids),

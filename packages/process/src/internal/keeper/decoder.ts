@@ -6,7 +6,7 @@
  *
  * @internal
  */
-import type { RawNotification, RawUsage, Step } from "../backend.ts"
+import type { RawCgroupUsage, RawNotification, RawUsage, Step } from "../backend.ts"
 import * as F from "./frames.ts"
 
 export interface ReadyReply {
@@ -33,6 +33,8 @@ export interface ReplyHandler {
   /** `ended`: nothing of the tree is left either. */
   exited(id: number, status: number, usage: RawUsage, ended: boolean): void
   ended(id: number): void
+  /** Before EXITED, and again before an ENDED that comes later. */
+  cgroup(id: number, usage: RawCgroupUsage): void
   done(id: number, errno: number): void
   lost(id: number, reaper: number): void
   unkillable(id: number, pids: ReadonlyArray<number>): void
@@ -99,7 +101,7 @@ export class Decoder {
       const size = bytes.readUInt32LE(at + F.FrameHeader.at.size)
       const type = bytes.readUInt16LE(at + F.FrameHeader.at.type)
       // Before waiting for a payload that may never come.
-      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.hangup) {
+      if (size > F.FRAME_MAX || type < F.Reply.ready || type > F.Reply.cgroup) {
         this.#violation(type, size)
         return
       }
@@ -184,6 +186,8 @@ export class Decoder {
         if (size !== 4) return false
         this.#handler.hangup(id, bytes.readUInt32LE(at))
         return true
+      case F.Reply.cgroup:
+        return this.#cgroup(id, bytes, at, size)
       case F.Reply.notify:
         return this.#notify(id, bytes, at, size)
       default:
@@ -231,6 +235,25 @@ export class Decoder {
     }
     const status = bytes.readInt32LE(at + F.Exited.at.status)
     this.#handler.exited(id, status, usage, bytes.readUInt32LE(at + F.Exited.at.ended) !== 0)
+    return true
+  }
+
+  #cgroup(id: number, bytes: Buffer, at: number, size: number): boolean {
+    if (size !== F.CgroupTold.size) return false
+    const known = (field: number): number | undefined =>
+      bytes.readBigUInt64LE(at + field) === F.CGROUP_UNKNOWN ? undefined : readU64(bytes, at + field)
+    this.#handler.cgroup(id, {
+      cpuTime: known(F.CgroupTold.at.cpuTime) ?? 0,
+      userTime: known(F.CgroupTold.at.userTime) ?? 0,
+      systemTime: known(F.CgroupTold.at.systemTime) ?? 0,
+      throttledTime: known(F.CgroupTold.at.throttledTime),
+      memory: undefined,
+      memoryPeak: known(F.CgroupTold.at.memoryPeak),
+      readBytes: known(F.CgroupTold.at.readBytes),
+      writtenBytes: known(F.CgroupTold.at.writtenBytes),
+      oomKills: bytes.readUInt32LE(at + F.CgroupTold.at.oomKills),
+      outOfMemory: bytes.readUInt32LE(at + F.CgroupTold.at.outOfMemory) !== 0
+    })
     return true
   }
 

@@ -92,8 +92,16 @@ export class Encoder {
     this.#finish()
   }
 
-  /** `objects`: for each of `request.fds` the id of the object that it is, or 0 for what the request itself says. */
-  spawn(id: number, request: SpawnRequest, objects: ReadonlyArray<number> | undefined): Unwritable | undefined {
+  /**
+   * `objects`: for each of `request.fds` the id of the object that it is, or 0 for what the request itself says. `group`: that of the
+   * nursery, for level `cgroup`.
+   */
+  spawn(
+    id: number,
+    request: SpawnRequest,
+    objects: ReadonlyArray<number> | undefined,
+    group?: string | undefined
+  ): Unwritable | undefined {
     const fds = request.fds
     const at = this.#begin(F.Request.spawn, id, F.Spawn.size + fds.length * F.SpawnFd.size)
     const strings = this.#end
@@ -105,6 +113,10 @@ export class Encoder {
     const setup = this.#end
     for (const item of request.setup ?? none) {
       const problem = this.#item(item)
+      if (problem !== undefined) return this.#undo(problem)
+    }
+    if (group !== undefined) {
+      const problem = this.#strings(F.SetupKind.cgroup, group)
       if (problem !== undefined) return this.#undo(problem)
     }
     if (this.#end - setup > F.SETUP_MAX) return this.#undo("too big")
@@ -360,6 +372,8 @@ export class Encoder {
         this.#view.setInt32(at + F.SetupTerminal.at.target, item.target, true)
         return undefined
       }
+      case "cgroupFile":
+        return this.#strings(F.SetupKind.cgroupFile, item.file, item.value)
       case "filter": {
         if (item.instructions.length > ITEM_MAX) return "too big"
         const at = this.#beginItem(F.SetupKind.filter, item.instructions.length)
@@ -378,6 +392,16 @@ export class Encoder {
     this.#view.setUint32(at + F.SetupSandboxPath.at.optional, optional ? 1 : 0, true)
     this.#buffer.write(path, at + F.SetupSandboxPath.size)
     this.#buffer[at + size - 1] = 0
+    return undefined
+  }
+
+  /** An item that consists of them. */
+  #strings(kind: number, ...texts: ReadonlyArray<string>): Unwritable | undefined {
+    if (texts.some((text) => text.includes("\0"))) return "malformed"
+    const payload = Buffer.from(texts.map((text) => `${text}\0`).join(""))
+    if (payload.length > ITEM_MAX) return "too big"
+    const at = this.#beginItem(kind, payload.length)
+    payload.copy(this.#buffer, at)
     return undefined
   }
 

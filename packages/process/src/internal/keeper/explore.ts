@@ -3,44 +3,53 @@
  *
  * @internal
  */
-import type { Observer, SpawnFailure, SpawnRequest, Ticket } from "../backend.ts"
+import type { Level, Observer, SpawnFailure, SpawnRequest, Ticket } from "../backend.ts"
 import * as Errno from "../errno.ts"
 import { namespaceProblem } from "../namespaceProblem.ts"
 
 /** Of no program: what fails is its execution, unless something before it does. */
-const nothing: SpawnRequest = {
+const nothing = (level: Level): SpawnRequest => ({
   program: "",
   argv: [""],
   searchPath: "",
   cwd: "/",
   clearEnv: true,
   env: [],
-  level: "pid-namespace",
+  level,
   session: "new",
   stop: { signal: 0, reach: "tree", grace: undefined, linger: undefined },
   umask: undefined,
   fds: [],
   shellFallback: false,
   groupOnFailure: false
-}
+})
 
-const problemOf = ({ step, errno }: SpawnFailure): string => {
+const problemOf = ({ step, errno, reason }: SpawnFailure): string => {
   if (step === "exec") return ""
+  if (reason?._tag === "Containment") return reason.problem
   const name = Errno.fromNumber(errno)
   return step === "containment" ? namespaceProblem(name) : Errno.describe(name)
 }
 
-/** `done` is told why it is not available, nothing where it is. */
-export const pidNamespace = (
+/** `done` is told of each why it is not available, nothing where it is. */
+export const levels = (
   spawn: (request: SpawnRequest, observer: Observer) => Ticket,
-  done: (problem: string) => void
+  done: (problems: ReadonlyMap<Level, string>) => void
 ): void => {
-  spawn(nothing, {
-    started: () => {},
-    failed: (failure) => done(problemOf(failure)),
-    exited: () => {},
-    ended: () => {},
-    lost: (error) => done(error.message),
-    unkillable: () => {}
-  }).unref()
+  const tried = ["pid-namespace", "cgroup"] as const
+  const problems = new Map<Level, string>()
+  for (const level of tried) {
+    const tell = (problem: string): void => {
+      problems.set(level, problem)
+      if (problems.size === tried.length) done(problems)
+    }
+    spawn(nothing(level), {
+      started: () => {},
+      failed: (failure) => tell(problemOf(failure)),
+      exited: () => {},
+      ended: () => {},
+      lost: (error) => tell(error.message),
+      unkillable: () => {}
+    }).unref()
+  }
 }

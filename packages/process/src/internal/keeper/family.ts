@@ -15,12 +15,14 @@ import type {
   Joined,
   Observer,
   OpenedFd,
+  RawCgroupUsage,
   RawNotification,
   RawUsage,
   Reach,
   SpawnRequest,
   Step
 } from "../backend.ts"
+import { Cgroups, explain } from "./cgroups.ts"
 import { Connection, type ConnectionHandler } from "./connection.ts"
 import type { LentFd, ReadyReply } from "./decoder.ts"
 import type { Encoder, Tuning } from "./encoder.ts"
@@ -79,6 +81,7 @@ export class Family implements ConnectionHandler, Holder {
   readonly #tickets = new Map<number, KeptProcess>()
   readonly #signals = new Map<number, (errno: number) => void>()
   readonly #sender: Sender
+  readonly #cgroups = new Cgroups()
   readonly objects = new Objects(this)
   #state: "starting" | "ready" | "lost" | "dead" = "starting"
   #descriptors: KeeperDescriptors | undefined
@@ -300,7 +303,8 @@ export class Family implements ConnectionHandler, Holder {
   }
 
   failed(id: number, step: Step, errno: number, target: number): void {
-    this.#tickets.get(id)?.failed({ step, errno, target })
+    const ticket = this.#tickets.get(id)
+    ticket?.failed(explain(ticket.request, { step, errno, target }))
   }
 
   exited(id: number, status: number, usage: RawUsage, ended: boolean): void {
@@ -309,6 +313,10 @@ export class Family implements ConnectionHandler, Holder {
 
   ended(id: number): void {
     this.#tickets.get(id)?.ended()
+  }
+
+  cgroup(id: number, usage: RawCgroupUsage): void {
+    this.#tickets.get(id)?.cgroupUsed(usage)
   }
 
   done(id: number, errno: number): void {
@@ -377,7 +385,18 @@ export class Family implements ConnectionHandler, Holder {
   #send(ticket: KeptProcess): void {
     if (ticket.request.fds.some((fd) => this.#isForeign(fd)) || this.#entersForeign(ticket.request))
       queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
+    else if (ticket.request.level === "cgroup") this.#sendInGroup(ticket)
     else this.#sender.send(ticket, this.#descriptors?.usable === true)
+  }
+
+  #sendInGroup(ticket: KeptProcess): void {
+    const found = this.#cgroups.find()
+    if (typeof found !== "string") {
+      ticket.failLater(found)
+      return
+    }
+    ticket.nurseryGroup = found
+    this.#sender.send(ticket, this.#descriptors?.usable === true)
   }
 
   /** Namespaces of a process of another keeper, or of one that has ended. */

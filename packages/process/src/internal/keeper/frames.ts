@@ -47,7 +47,8 @@ export const Reply = {
   listening: 73,
   notify: 74,
   object: 75,
-  hangup: 76
+  hangup: 76,
+  cgroup: 80
 } as const
 
 export const Feature = { pidfd: 1, children: 2, realtime: 4, filters: 8 } as const
@@ -107,7 +108,7 @@ export const ObjectStep = {
 } as const
 
 /** What `Failed.target` is for the step `containment`. */
-export const ContainmentPart = { namespaces: 0, ids: 1, mounts: 2 } as const
+export const ContainmentPart = { namespaces: 0, ids: 1, mounts: 2, cgroups: 3, cgroup: 4, enter: 5 } as const
 
 export const SetupKind = {
   limit: 1,
@@ -133,6 +134,8 @@ export const SetupKind = {
   address: 39,
   linkUp: 40,
   route: 41,
+  cgroup: 48,
+  cgroupFile: 49,
   terminal: 64
 } as const
 export const NamespaceFlag = {
@@ -328,6 +331,24 @@ export const Exited = layout({
   blockOutput: "u64",
   voluntarySwitches: "u64",
   involuntarySwitches: "u64"
+})
+
+/** What is not known of a cgroup. */
+export const CGROUP_UNKNOWN = 0xffff_ffff_ffff_ffffn
+
+/** Bytes of the path of the group of a nursery. */
+export const CGROUP_PATH_MAX = 3072
+
+export const CgroupTold = layout({
+  cpuTime: "u64",
+  userTime: "u64",
+  systemTime: "u64",
+  throttledTime: "u64",
+  memoryPeak: "u64",
+  readBytes: "u64",
+  writtenBytes: "u64",
+  oomKills: "u32",
+  outOfMemory: "u32"
 })
 
 export const Notify = layout({ pid: "u32", sender: "u8", cut: "u8", stored: "u16", first: "u32" })

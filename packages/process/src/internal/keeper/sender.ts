@@ -18,8 +18,6 @@ const failureOf = (unwritable: Unwritable): SpawnFailure =>
     ? { step: "exec", errno: Errno.E2BIG, target: -1 }
     : { step: "request", errno: Errno.EINVAL, target: -1 }
 
-const notImplemented: SpawnFailure = { step: "request", errno: Errno.EOPNOTSUPP, target: -1 }
-
 export class Sender {
   readonly #connection: Connection
   readonly #nextId: () => number
@@ -48,11 +46,7 @@ export class Sender {
 
   /** `pipes`: whether this program can open pipes of the keeper; else it gets sockets in their place. */
   send(ticket: KeptProcess, pipes: boolean): void {
-    const { fds, level } = ticket.request
-    if (level === "cgroup") {
-      ticket.failLater(notImplemented)
-      return
-    }
+    const { fds } = ticket.request
     for (let index = 0; index < fds.length; index++) {
       const kind = fds[index]?.kind
       if (kind === "duplex" || (!pipes && (kind === "pipeIn" || kind === "pipeOut"))) {
@@ -88,7 +82,7 @@ export class Sender {
     const { encoder } = this.#connection
     const unsendable = ticket.request.clearEnv ? undefined : this.#compare()
     const { position } = encoder
-    const unwritable = unsendable ?? encoder.spawn(ticket.id, ticket.request, objects)
+    const unwritable = unsendable ?? encoder.spawn(ticket.id, ticket.request, objects, ticket.nurseryGroup)
     if (unwritable !== undefined) {
       ticket.failLater(failureOf(unwritable))
       return

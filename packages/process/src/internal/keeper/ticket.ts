@@ -9,6 +9,7 @@ import type {
   FdRequest,
   Observer,
   OpenedFd,
+  RawCgroupUsage,
   RawNotification,
   RawUsage,
   Reach,
@@ -75,6 +76,9 @@ export class KeptProcess implements Ticket {
   /** Somebody waits for its end. */
   #ending = false
   #held = true
+  #cgroupUsage: RawCgroupUsage | undefined
+  /** At level `cgroup`, once it is being sent: the group that its own is made in. */
+  nurseryGroup: string | undefined
 
   constructor(family: Family, id: number, request: SpawnRequest, observer: Observer) {
     this.#family = family
@@ -107,6 +111,12 @@ export class KeptProcess implements Ticket {
 
   get isWaiting(): boolean {
     return this.#state === "waiting"
+  }
+
+  get cgroup(): Ticket["cgroup"] {
+    return this.nurseryGroup === undefined
+      ? undefined
+      : { path: `${this.nurseryGroup}/${this.id}`, usage: this.#cgroupUsage }
   }
 
   // What the user of the backend asks for.
@@ -262,7 +272,8 @@ export class KeptProcess implements Ticket {
     // Who is told of the exit may stop the process at once. Where nothing is left of it, that must ask nothing of the keeper.
     if (ended) this.#leave()
     else this.#state = "exited"
-    this.#observer.exited(status, usage, ended)
+    const told = this.#cgroupUsage === undefined ? usage : { ...usage, cgroup: this.#cgroupUsage }
+    this.#observer.exited(status, told, ended)
     if (ended) this.#observer.ended()
   }
 
@@ -272,6 +283,11 @@ export class KeptProcess implements Ticket {
     if (this.#observer.notified === undefined) return false
     this.#observer.notified(notification)
     return true
+  }
+
+  /** What all of its group have used. */
+  cgroupUsed(usage: RawCgroupUsage): void {
+    this.#cgroupUsage = usage
   }
 
   ended(): void {

@@ -25,7 +25,10 @@ export type Attempt = Pick<Plan, "command" | "request">
 
 export const diagnose = (plan: Attempt, failure: SpawnFailure): Effect.Effect<Reason.SpawnError> => {
   const errno = Errno.fromNumber(failure.errno)
-  if (failure.reason !== undefined) return Effect.succeed(error(plan.command, failure.step, failure.reason, errno))
+  if (failure.reason !== undefined) {
+    const told = failure.errno === 0 ? undefined : errno
+    return Effect.succeed(error(plan.command, failure.step, failure.reason, told))
+  }
   return Effect.map(
     Effect.promise(() => reasonOf(plan, failure, errno)),
     // Of a FIFO the backend knows only that the start has taken too long.

@@ -1,6 +1,7 @@
 /**
  * Starts one of each kind of escapee, says `ready`, and after a SIGUSR2 ends in the way that its argument names; with `runMain` behind
- * it, signals interrupt it. With `pid-namespace` behind it, that is their level.
+ * it, signals interrupt it. With the name of a level behind it, that is
+ * theirs.
  */
 import * as Effect from "effect/Effect"
 import * as Command from "../../../src/Command.ts"
@@ -49,7 +50,8 @@ const ends: { readonly [name: string]: Effect.Effect<unknown, Error> } = {
 const end = ends[process.argv[2] ?? ""]
 if (end === undefined) throw new Error(`there is no way to end called ${process.argv[2]}`)
 
-const level = process.argv[3] === "pid-namespace" ? process.argv[3] : "tree"
+const levels = ["pid-namespace", "cgroup"] as const
+const level = levels.find((name) => name === process.argv[3]) ?? "tree"
 
 const main = Effect.gen(function* () {
   for (const words of Object.values(Escapees.all)) {
