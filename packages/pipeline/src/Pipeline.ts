@@ -30,6 +30,7 @@ import type { Source, Spec } from "./internal/spec.ts"
 import * as internal from "./internal/value.ts"
 import type { FileError, StageFailed } from "./PipelineError.ts"
 
+export { decode, encode } from "./internal/coded.ts"
 export type { Policy, Refusal, RunSink, StringOptions, Writable } from "./internal/running.ts"
 export { catchStage, collect, policy, run, string, timeLimit, toSink, toStream } from "./internal/running.ts"
 export type { Any, FanOutOptions } from "./internal/shapes.ts"
