@@ -106,3 +106,12 @@ bool enters_namespace(const struct plan *plan, uint32_t flag) {
   }
   return false;
 }
+
+int pid_namespace_to_enter(const struct plan *plan) {
+  struct setup_reader item = setup_begin(plan->setup, plan->job->setup_size);
+  struct setup_enter enter;
+  /* Not for an owner that has given up its user, who gets no namespaces: arrange_namespace tells it. */
+  if (plan->job->changes_identity || !setup_next(&item) || item.head.kind != SETUP_ENTER) return -1;
+  memcpy(&enter, item.payload, sizeof enter);
+  return enter.flags & NAMESPACE_PID ? plan->sources[enter.process] : -1;
+}

@@ -15,4 +15,7 @@ int arrange_namespace(const struct plan *plan, const struct setup_reader *item, 
 bool makes_namespace(const struct plan *plan, uint32_t flag);
 bool enters_namespace(const struct plan *plan, uint32_t flag);
 
+/* A descriptor of the process whose pid namespace is entered, as the first of all; -1: there is none. */
+int pid_namespace_to_enter(const struct plan *plan);
+
 #endif

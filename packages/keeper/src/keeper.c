@@ -141,7 +141,7 @@ static bool set_up(pid_t guard, pid_t owner) {
   keeper->owner = owner;
   keeper->owner_group = getpgid(owner);
   keeper->free_process = keeper->free_object = keeper->free_slot = keeper->first_deadline = keeper->last_deadline = NO_RECORD;
-  keeper->group_slot = keeper->listener = -1;
+  keeper->group_slot = keeper->listener = keeper->init_slot = keeper->init_jobs = -1;
   keeper->reading = true;
   keeper->options = (struct hello){.owner_death_grace = 2000, .spawn_deadline = 10000, .kill_deadline = 5000, .reapers = 2};
   /* The helpers need a descriptor for each pipe on its way to the owner; the children get the owner's own limit. */
@@ -173,11 +173,13 @@ static bool wants_reaper(void) {
   return keeper->greeted && !keeper->closing && !keeper->fork_failed && keeper->idle < (int32_t)keeper->options.reapers;
 }
 
+static bool wants_init(void) { return keeper->init_wanted && keeper->init_slot < 0 && !keeper->closing; }
+
 static int wait_time(int64_t now) {
   if (keeper->finishing) return FINISH_STEP;
   int jobs = jobs_wait();
   if (jobs >= 0) return jobs;
-  if (wants_reaper()) return 0;
+  if (wants_reaper() || wants_init()) return 0;
   if (keeper->adopting) return keeper->adopt_pause;
   return keeper->first_deadline == NO_RECORD ? -1 : until(process_at(keeper->first_deadline)->deadline, now);
 }
@@ -207,6 +209,7 @@ static void finish(int64_t now) {
   if (!keeper->finishing) {
     keeper->finishing = true;
     keeper->finish_limit = now + FINISH_LIMIT;
+    pool_drop_init();
     for (int i = 0; i < 2; i++) {
       close(keeper->jobs[i]);
       close(keeper->group_jobs[i]);
@@ -249,5 +252,6 @@ int run_keeper(void *argument) {
     notify_settle();
     if (keeper->closing && keeper->process_count == 0 && !keeper->adopting) finish(now);
     else if (wants_reaper()) keeper->fork_failed = !pool_grow();
+    else if (wants_init()) pool_prepare_init();
   }
 }

@@ -132,6 +132,9 @@ struct keeper {
   bool owner_state_known, write_waits;
   bool crowded;    /* a reaper could not fork */
   bool unprivileged; /* a pid namespace needs a user namespace */
+  bool init_wanted;  /* there has been a job for an init, so one is kept ready for the next */
+  int32_t init_slot; /* of the one that waits for a job, -1: none */
+  int init_jobs;     /* where it gets that from */
   bool speechless; /* there was no memory for an answer */
   struct pending pending[PENDING_MAX];
   uint32_t pending_count, last_pending;
@@ -219,6 +222,11 @@ bool pool_grow(void);
 bool pool_group_reaper(void);
 /* The init of a pid namespace for one process, whose job is in the socket already. `wanted`: NULL for the usual namespaces. */
 bool pool_init(uint32_t process, int jobs, const struct setup_namespaces *wanted);
+/* One of the usual namespaces, forked ahead of need. False: none is to be had for now. */
+bool pool_prepare_init(void);
+/* The job for it is in its socket. */
+void pool_use_init(uint32_t process);
+void pool_drop_init(void);
 void pool_read_events(void);
 void pool_reap(void);
 void pool_retire(void);

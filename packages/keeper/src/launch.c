@@ -231,6 +231,24 @@ static void run_program(struct launching *launching) {
 /* On a stack of its own, for its parent's goes on when it has executed its program. */
 static char inside_stack[32 << 10] __attribute__((aligned(16)));
 
+#ifdef NURSERY_PLAIN_FORK
+/* An exec leaves it as a sanitizer has marked it. */
+__attribute__((weak)) void __asan_unpoison_memory_region(const volatile void *at, size_t size);
+static void clear_inside_stack(void) {
+  if (__asan_unpoison_memory_region != NULL) __asan_unpoison_memory_region(inside_stack, sizeof inside_stack);
+}
+#else
+static void clear_inside_stack(void) {}
+#endif
+
+/* A child that is in another pid namespace than its parent; the place where pids are told gets that of the child at once. */
+static pid_t fork_inside(struct launching *launching, int (*run)(void *), int parent) {
+  pid_t *place = (pid_t *)(void *)(uintptr_t)launching->context->child;
+  clear_inside_stack();
+  const int flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD | parent;
+  return clone(run, inside_stack + sizeof inside_stack, flags, launching, place);
+}
+
 static int run_inside(void *argument) {
   struct launching *launching = argument;
   die_with_reaper(launching);
@@ -238,17 +256,42 @@ static int run_inside(void *argument) {
   return 127;
 }
 
-/*
- * Who enters a pid namespace stays outside: its next child is inside. CLONE_PARENT makes that a child of the reaper too. The place where
- * the pid is told gets that of the child as soon as there is one.
- */
+/* Who enters a pid namespace stays outside: its next child is inside. CLONE_PARENT makes that a child of the reaper too. */
 static void run_in_pid_namespace(struct launching *launching) {
-  pid_t *place = (pid_t *)(void *)(uintptr_t)launching->context->child;
-  char *top = inside_stack + sizeof inside_stack;
   launching->failure.step = STEP_FORK;
-  const int flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD;
-  if (clone(run_inside, top, flags, launching, place) < 0) launching->failure.error = errno;
+  if (fork_inside(launching, run_inside, CLONE_PARENT) < 0) launching->failure.error = errno;
   launching->inside = true;
+}
+
+/* For the child of a reaper that has entered its pid namespace for it: it is inside from the beginning. */
+static int run_entered(void *argument) {
+  struct launching *launching = argument;
+  die_with_reaper(launching);
+  launching->failure.step = STEP_NAMESPACE;
+  if (arrange(launching->plan, launching->context, PHASE_NAMESPACES, &launching->failure)) run_program(launching);
+  return 127;
+}
+
+/*
+ * With privilege over it the reaper itself can enter a pid namespace for its next child, which saves a process. False: another
+ * way has to be found, or there is nothing to enter.
+ */
+static bool fork_entered(struct launching *launching, pid_t *child) {
+  int inside = pid_namespace_to_enter(launching->plan);
+  if (inside < 0) return false;
+  int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+  bool entered = own >= 0 && setns(inside, CLONE_NEWPID) == 0;
+  if (entered) {
+    launching->reaper_pidfd = open_pidfd(launching->reaper);
+    *child = fork_inside(launching, run_entered, 0);
+    int error = errno;
+    if (launching->reaper_pidfd >= 0) close(launching->reaper_pidfd);
+    /* As one that was killed it is missed and replaced; its next child must not be in there. */
+    if (setns(own, CLONE_NEWPID) != 0) _exit(1);
+    errno = error;
+  }
+  if (own >= 0) close(own);
+  return entered;
 }
 
 static void run_child(struct launching *launching) {
@@ -374,7 +417,8 @@ pid_t launch(const struct plan *plan, const struct launch_context *context, pid_
   pid_t child = apart || context->cgroup < 0 ? -1 : vfork_into(context->cgroup);
   if (child < 0) {
     launching.enters_cgroup = context->cgroup >= 0;
-    child = apart ? fork_apart(&launching) : vfork();
+    if (apart) child = fork_apart(&launching);
+    else if (launching.enters_cgroup || !fork_entered(&launching, &child)) child = vfork();
   }
   if (child == 0) {
     run_child(&launching);

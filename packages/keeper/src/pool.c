@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,7 +109,7 @@ static int run_reaper(void *argument) {
 
 /* With a user namespace where the others may not be made without one. */
 static pid_t fork_init(struct reaper *start, const struct setup_namespaces *wanted) {
-  const int namespaces = CLONE_NEWPID | CLONE_NEWNS;
+  const int namespaces = CLONE_NEWPID;
   if (!keeper->unprivileged && (wanted == NULL || !(wanted->flags & NAMESPACE_USER))) {
     pid_t pid = fork_on(reaper_memory.stack, sizeof reaper_memory.stack, namespaces, run_reaper, start);
     if (pid >= 0 || errno != EPERM) return pid;
@@ -175,6 +176,32 @@ bool pool_grow(void) {
 
 bool pool_init(uint32_t process, int jobs, const struct setup_namespaces *wanted) {
   return fork_reaper(REAPER_INIT, jobs, process, wanted) >= 0;
+}
+
+bool pool_prepare_init(void) {
+  int jobs[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, jobs) != 0) return keeper->init_wanted = false;
+  keeper->init_slot = fork_reaper(REAPER_INIT, jobs[1], 0, NULL);
+  close(jobs[1]);
+  keeper->init_jobs = jobs[0];
+  if (keeper->init_slot >= 0) return true;
+  pool_drop_init();
+  return false;
+}
+
+void pool_use_init(uint32_t process) {
+  uint32_t slot = (uint32_t)keeper->init_slot;
+  atomic_store(&ledger->slots[slot].process, process);
+  served_at(slot)->process = process;
+  pool_drop_init();
+  keeper->init_wanted = true;
+}
+
+/* Without a job it leaves when its socket closes. */
+void pool_drop_init(void) {
+  if (keeper->init_jobs >= 0) close(keeper->init_jobs);
+  keeper->init_slot = keeper->init_jobs = -1;
+  keeper->init_wanted = false;
 }
 
 bool pool_group_reaper(void) {
@@ -292,6 +319,7 @@ void pool_retire(void) {
   int32_t kept = keeper->options.reapers > IDLE_MAX ? (int32_t)keeper->options.reapers : IDLE_MAX;
   if (keeper->crowded) {
     kept = 1;
+    pool_drop_init();
     /* Nor are so many forked ahead of need again. */
     if (keeper->options.reapers > 1) keeper->options.reapers = 1;
     keeper->crowded = false;
@@ -328,6 +356,8 @@ static void reaper_died(uint32_t slot, bool normally) {
   uint32_t taken = atomic_load(&ledger->slots[slot].process);
   map_remove(&keeper->slot_by_pid, (uint32_t)served.pid);
   give_back_slot(slot);
+  /* Whoever kills it does so again: another one is forked at the next need. */
+  if ((int32_t)slot == keeper->init_slot) pool_drop_init();
   if ((int32_t)slot == keeper->group_slot) {
     keeper->group_slot = -1;
     keeper->adopting = true;

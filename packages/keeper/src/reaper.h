@@ -45,6 +45,9 @@ void reaper_keep_descriptors(struct reaper *reaper);
 /* The same as reaper_begin for the init of a pid namespace (reaper_init.c). */
 void reaper_begin_as_init(struct reaper *reaper, struct launch_failure *failure);
 
+/* Its own mounts, which are those of the moment when it has got its job. */
+void reaper_separate_mounts(struct reaper *reaper, struct launch_failure *failure);
+
 /* Takes a job; blocks. Its kind, or 0 when the keeper is gone. */
 enum job_kind reaper_receive(struct reaper *reaper, struct plan *plan);
 

@@ -3,8 +3,10 @@
  * kernel's: when the init ends, by whatever hand, every process of its namespace is killed before its end is told.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -40,9 +42,17 @@ void reaper_begin_as_init(struct reaper *reaper, struct launch_failure *failure)
   *failure = (struct launch_failure){STEP_CONTAINMENT, 0, CONTAINMENT_IDS};
   /* Before it is undumpable, or the maps were not its own to write. */
   if (reaper->maps_ids && (failure->error = map_ids(&reaper->ids)) != 0) return;
+  /* Its children cannot bend it with ptrace, not even those that are root in their user namespace. */
+  prctl(PR_SET_DUMPABLE, 0);
+}
+
+void reaper_separate_mounts(struct reaper *reaper, struct launch_failure *failure) {
+  failure->target = CONTAINMENT_NAMESPACES;
+  if (unshare(CLONE_NEWNS) != 0) {
+    failure->error = errno;
+    return;
+  }
   failure->target = CONTAINMENT_MOUNTS;
   if ((failure->error = separate_mounts()) != 0) return;
   reaper->own_proc = mount_proc();
-  /* Its children cannot bend it with ptrace, not even those that are root in their user namespace. */
-  prctl(PR_SET_DUMPABLE, 0);
 }

@@ -308,6 +308,7 @@ void run_tree_reaper(struct reaper *reaper) {
     /* One for the last process, whose signal went unheard while that was being killed. */
     waiting_command(reaper);
     tree.empty = tree.told = tree.killed = tree.out_of_memory = false;
+    if (is_init(&tree) && failure.error == 0) reaper_separate_mounts(reaper, &failure);
     if (failure.error != 0) {
       reaper_fail(reaper, &plan, &failure);
       break;

@@ -290,8 +290,19 @@ static const struct setup_namespaces *namespaces_of(const char *bytes, struct se
   return NULL;
 }
 
-/* Each init is forked for its job, and finds it in a socket of its own. */
+/* To the one that was forked ahead of need. LATER: there is none, or it has been killed. */
+static enum handing hand_to_ready_init(const char *bytes, size_t size, const int *fds, uint32_t fd_count) {
+  if (keeper->init_slot < 0) return LATER;
+  if (send_job(keeper->init_jobs, bytes, size, fds, fd_count) != 0) return LATER;
+  pool_use_init(((const struct job *)(const void *)bytes)->process);
+  return HANDED;
+}
+
+/* Each init gets one job, in a socket of its own. */
 static enum handing hand_to_init(const char *bytes, size_t size, const int *fds, uint32_t fd_count, int *error) {
+  struct setup_namespaces found;
+  const struct setup_namespaces *wanted = namespaces_of(bytes, &found);
+  if (wanted == NULL && hand_to_ready_init(bytes, size, fds, fd_count) == HANDED) return HANDED;
   if (keeper->forks_left == 0) return LATER;
   int jobs[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, jobs) != 0) {
@@ -302,10 +313,11 @@ static enum handing hand_to_init(const char *bytes, size_t size, const int *fds,
   enum handing handing = is_full(*error) ? LATER : *error != 0 ? REFUSED : HANDED;
   if (handing == HANDED) {
     keeper->forks_left--;
-    struct setup_namespaces wanted;
-    if (!pool_init(((const struct job *)(const void *)bytes)->process, jobs[1], namespaces_of(bytes, &wanted))) {
+    if (!pool_init(((const struct job *)(const void *)bytes)->process, jobs[1], wanted)) {
       *error = errno;
       handing = REFUSED;
+    } else if (wanted == NULL) {
+      keeper->init_wanted = true;
     }
   }
   close_all(jobs, 2);
