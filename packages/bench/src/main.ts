@@ -9,7 +9,7 @@ import { parseArgs } from "node:util"
 import { closing } from "./benchmarks/closing.ts"
 import { coldStart } from "./benchmarks/coldStart.ts"
 import { crowd } from "./benchmarks/crowd.ts"
-import { pipeline, read } from "./benchmarks/flow.ts"
+import { pipeline, read, records } from "./benchmarks/flow.ts"
 import { footprint } from "./benchmarks/footprint.ts"
 import { idle } from "./benchmarks/idle.ts"
 import { namespaces } from "./benchmarks/namespaces.ts"
@@ -33,6 +33,7 @@ const benchmarks: Readonly<Record<string, (context: Context) => Promise<Readonly
   P3: singleSpawns,
   P4: read,
   P5: pipeline,
+  P6: records,
   P7: coldStart,
   P8: restart,
   P9: footprint,

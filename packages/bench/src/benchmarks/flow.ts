@@ -1,8 +1,11 @@
 /**
- * P4 and P5: bytes out of a child into Node, and bytes through a pipeline of processes.
+ * P4 to P6: bytes out of a child into Node, bytes through a pipeline of processes, and records from one process to another.
  */
 import { execFile } from "node:child_process"
+import { statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { promisify } from "node:util"
+import { eventOf } from "../contenders/records.ts"
 import { atLeast, type Context, compete, type Measurement } from "../harness/measurement.ts"
 import { Worker } from "../harness/worker.ts"
 
@@ -64,9 +67,10 @@ export const read = async (context: Context): Promise<ReadonlyArray<Measurement>
 }
 
 export const pipeline = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
-  const bytes = context.size.quick ? GB / 2 : 2 * GB
+  const bytes = context.size.quick ? GB / 2 : 4 * GB
   const { produce } = context.native
   const start = (file: string) => Worker.start(file, [produce])
+  const ours = start("pipeline.ts")
   const spawner = start("nursery_spawner.ts")
   const effect = start("effect.ts")
   const measurements: Array<Measurement> = []
@@ -85,17 +89,46 @@ export const pipeline = async (context: Context): Promise<ReadonlyArray<Measurem
         unit: "GB/s",
         rounds: Math.min(context.size.rounds, 5),
         contenders: [
+          { who: "Nursery, Pipeline", ours: true, measure: gigabytesASecond(ours, "pipeline", bytes, block) },
+          { who: "sh", goal: atLeast(0.95), measure: shell },
           {
             who: "Effect pipeTo on Nursery's spawner",
-            ours: true,
             measure: gigabytesASecond(spawner, "pipeline", bytes, block)
           },
-          { who: "sh", goal: atLeast(0.95), measure: shell },
           { who: "Effect pipeTo on its own", measure: gigabytesASecond(effect, "pipeline", bytes, block) }
         ]
       })
     )
   }
-  for (const worker of [spawner, effect]) await worker.close()
+  for (const worker of [ours, spawner, effect]) await worker.close()
   return measurements
+}
+
+export const records = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
+  const count = context.size.quick ? 100_000 : 500_000
+  const file = join(context.arena.subfolder("records"), "events.ndjson")
+  writeFileSync(file, Array.from({ length: count }, (_, id) => `${JSON.stringify(eventOf(id))}\n`).join(""))
+  const bytes = statSync(file).size
+  const start = (name: string) => Worker.start(name, [context.native.produce, file])
+  const ours = start("pipeline.ts")
+  const spawner = start("nursery_spawner.ts")
+  const effect = start("effect.ts")
+  const recordsASecond = (worker: Worker) => async () => {
+    const [seconds = 0, lines, size] = await worker.round("records")
+    if (lines !== count || size !== bytes) throw new Error(`wc counted ${lines} lines of ${size} bytes`)
+    return count / seconds
+  }
+  const measurement = await compete(context, {
+    id: "P6",
+    work: `${count} records of ${Math.round(bytes / count)} bytes of NDJSON from one process to another, by a Schema both ways`,
+    unit: "/s",
+    rounds: Math.min(context.size.rounds, 5),
+    contenders: [
+      { who: "Nursery, Pipeline and Codec", ours: true, measure: recordsASecond(ours) },
+      { who: "Effect ChildProcess and Ndjson", goal: atLeast(2), measure: recordsASecond(effect) },
+      { who: "the same on Nursery's spawner", measure: recordsASecond(spawner) }
+    ]
+  })
+  for (const worker of [ours, spawner, effect]) await worker.close()
+  return [measurement]
 }

@@ -15,7 +15,12 @@ serve(
   {
     ...spawnRounds(starterOf(runtime, Through.one)),
     read: timed((bytes, block) => runtime.runPromise(Through.read(bytes, block))),
-    pipeline: timed((bytes, block) => runtime.runPromise(Through.pipeline(bytes, block)))
+    pipeline: timed((bytes, block) => runtime.runPromise(Through.pipeline(bytes, block))),
+    records: async () => {
+      const begin = performance.now()
+      const counts = await runtime.runPromise(Through.records)
+      return [(performance.now() - begin) / 1000, ...counts]
+    }
   },
   () => runtime.dispose()
 )

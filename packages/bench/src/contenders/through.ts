@@ -2,10 +2,12 @@
  * Work that is written against Effect's own `ChildProcessSpawner`: the same program for whoever provides it.
  */
 import * as Effect from "effect/Effect"
+import * as Ndjson from "effect/encoding/Ndjson"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Stream from "effect/Stream"
 import { producer } from "./flows.ts"
+import { countsOf, Event, file } from "./records.ts"
 import { program } from "./rounds.ts"
 
 const command = ChildProcess.make(program, [], { stdin: "ignore", stdout: "ignore", stderr: "ignore" })
@@ -42,3 +44,17 @@ export const pipeline = (bytes: number, block: number) =>
     )
     return Number(text)
   })
+
+/** `cat file`, decoded and encoded on the way to `wc -lc`: lines and bytes that `wc` has counted. */
+export const records = Effect.gen(function* () {
+  const spawner = yield* ChildProcessSpawner
+  const cat = yield* ChildProcess.make("cat", [file], { stdin: "ignore", stderr: "inherit" })
+  const encoded = cat.stdout.pipe(
+    Stream.pipeThroughChannelOrFail(Ndjson.decodeSchema(Event)()),
+    Stream.pipeThroughChannelOrFail(Ndjson.encodeSchema(Event)()),
+    Stream.orDie
+  )
+  const text = yield* spawner.string(ChildProcess.make("wc", ["-lc"], { stdin: encoded, stderr: "inherit" }))
+  const code = yield* cat.exitCode
+  return code === 0 ? countsOf(text) : []
+}).pipe(Effect.scoped)
