@@ -328,11 +328,10 @@ const renamedStage = (stage: StageSpec, name: string, inside: (part: Spec) => Sp
  * import * as Effect from "effect/Effect"
  * import assert from "node:assert/strict"
  *
- * const sorted = <const Name extends string>(name: Name, text: string) =>
- *   Pipeline.from(text).pipe(Pipeline.process(name, Command.make("sort")))
+ * const sort = Command.make("sort")
  * const common = Pipeline.join("common", Command.make`comm -12 /dev/fd/3 /dev/fd/4`, {
- *   3: sorted("left", "b\na\n"),
- *   4: sorted("right", "c\nb\n")
+ *   3: Pipeline.from("b\na\n").pipe(Pipeline.process("left", sort)),
+ *   4: Pipeline.from("c\nb\n").pipe(Pipeline.process("right", sort))
  * })
  * assert.equal(await Effect.runPromise(Effect.provide(Pipeline.string(common), Nursery.layer)), "b\n")
  * ```
