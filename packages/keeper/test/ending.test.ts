@@ -3,6 +3,7 @@ import { constants } from "node:os"
 import { describe, expect, it } from "vitest"
 import type { Family, Spawned } from "./driver.ts"
 import * as F from "./frames.ts"
+import { daemon, endedBy, never, output, ready } from "./probes.ts"
 import {
   childrenOf,
   expectNothingLeft,
@@ -18,28 +19,6 @@ import {
 import * as Tools from "./tools.ts"
 
 const { ESRCH } = constants.errno
-const output: ReadonlyArray<F.Fd> = [{ target: 1, kind: F.Kind.pipeOut }]
-
-/** Only an end that does not come would wait for these. */
-const never = { grace: 25_000, linger: 25_000 }
-
-/** A probe that has said `ready`, and the end of its output: then nobody is left who holds it. */
-const ready = async (family: Family, words: ReadonlyArray<string>, spawn: Partial<F.Spawn> = {}) => {
-  const child = family.probe(words, { fds: output, ...spawn })
-  const started = await child.started()
-  const lines = family.lines(started)
-  await lines.find("ready")
-  return { child, started, lines }
-}
-
-const daemon = ["fork", "{", "setsid", "fork", "{", "ignore", "pid", "daemon", "pause", "}", "}", "wait"]
-
-/** From here on stopped processes count, so nothing may be left of them at the end. */
-const endedBy = async (child: Spawned, signal: number): Promise<void> => {
-  const exited = await child.exited()
-  expect(exited.status & 0x7f).toBe(signal)
-  await child.ended()
-}
 
 onTargets(
   "stop policies",

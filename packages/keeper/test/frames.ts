@@ -326,7 +326,7 @@ export interface Lent {
   readonly descriptor: number
 }
 
-interface Told {
+export interface Told {
   readonly id: number
 }
 

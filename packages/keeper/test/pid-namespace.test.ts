@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs"
 import { constants } from "node:os"
 import { join } from "node:path"
 import { expect, it } from "vitest"
-import type { Family, Spawned } from "./driver.ts"
+import type { Family } from "./driver.ts"
 import * as F from "./frames.ts"
+import { daemon, endedBy, never, output, ready as readyAt } from "./probes.ts"
 import {
   childrenOf,
   expectNothingAlive,
@@ -21,25 +22,11 @@ import * as Tools from "./tools.ts"
 
 const { ECANCELED, ENOENT, ENOSPC, ENOTSUP, EPERM, ESRCH } = constants.errno
 const level = F.Level.pidNamespace
-const output: ReadonlyArray<F.Fd> = [{ target: 1, kind: F.Kind.pipeOut }]
-const never = { grace: 25_000, linger: 25_000 }
 
-const ready = async (family: Family, words: ReadonlyArray<string>, spawn: Partial<F.Spawn> = {}) => {
-  const child = family.probe(words, { level, fds: output, ...spawn })
-  const started = await child.started()
-  const lines = family.lines(started)
-  await lines.find("ready")
-  return { child, started, lines }
-}
+const ready = (family: Family, words: ReadonlyArray<string>, spawn: Partial<F.Spawn> = {}) =>
+  readyAt(family, words, { level, ...spawn })
 
 const shell = (script: string): F.Spawn => ({ argv: ["/bin/sh", "-c", script], level, fds: output })
-
-const daemon = ["fork", "{", "setsid", "fork", "{", "ignore", "pid", "daemon", "pause", "}", "}", "wait"]
-
-const endedBy = async (child: Spawned, signal: number): Promise<void> => {
-  expect((await child.exited()).status & 0x7f).toBe(signal)
-  await child.ended()
-}
 
 const kill = (pid: number, signal: number): void => {
   if (pid <= 1) throw new Error(`no such helper: ${pid}`)

@@ -1,6 +1,6 @@
 /**
- * What a way to start processes implements: the seam below `Nursery`, for simulations and other backends. Types only; give an
- * implementation to `Nursery.layerBackend`.
+ * What a way to start processes implements: the seam below `Nursery`, for simulations and other backends. Types, and a list of what
+ * they name; give an implementation to `Nursery.layerBackend`.
  *
  * A backend is told what to do by synchronous calls, which never throw and never block, and tells what has happened by the
  * callbacks of an {@link Observer}, never from inside a call.
@@ -28,7 +28,7 @@ export type {
   StopPolicy,
   Ticket
 } from "./internal/backend.ts"
-export type { Guarantees, LevelGuarantee } from "./internal/guarantees.ts"
+export { type Guarantees, type LevelGuarantee, sandboxFeatures } from "./internal/guarantees.ts"
 export type { Held, HeldAddress, HeldEnd, HeldFailure, HeldRequest, HeldStep, Holding } from "./internal/held.ts"
 export type { Outcome } from "./internal/streams/descriptor.ts"
 export type { Flow, Receiver } from "./internal/streams/flow.ts"

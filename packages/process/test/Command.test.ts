@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import { describe, expect, it } from "vitest"
 import * as Command from "../src/Command.ts"
 import * as Stdio from "../src/Stdio.ts"
+import { arranged, filter } from "./support/options.ts"
 
 const secret = Redacted.make("hunter2")
 
@@ -55,23 +56,9 @@ describe("make", () => {
       fds: { 3: "pipe", 4: "pipe-in" },
       stop: { signal: "SIGINT", grace: "1 second", to: "leader" },
       successCodes: [0, 1],
-      containment: "group",
       umask: 0o077,
-      session: "owner",
-      notify: true,
-      limits: { as: 1 << 30, cpu: { soft: "60 seconds" }, nofile: 100, nproc: "unlimited" },
-      credentials: {
-        user: "root",
-        group: 0,
-        groups: ["root", 1],
-        capabilities: { keep: ["CAP_KILL"] },
-        noNewPrivileges: true
-      },
-      priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
-      affinity: [0, 1],
-      oomScoreAdjust: 100,
-      sandbox: { read: ["/usr", "x"], write: [], connect: [80], bind: [0], scope: ["signals"] },
-      seccomp: new Uint8Array(8)
+      ...arranged,
+      seccomp: filter.bytes
     } as const
     const expected = { program: "x", args: [], ...options }
     expect({ ...Command.make("x", [], options) }).toEqual(expected)
@@ -185,7 +172,7 @@ describe("combinators", () => {
       "seccomp",
       Command.seccomp(base, new Uint8Array(8)),
       base.pipe(Command.seccomp(new Uint8Array(8))),
-      { seccomp: new Uint8Array(8) }
+      { seccomp: filter.bytes }
     ],
     ["affinity", Command.affinity(base, [0]), base.pipe(Command.affinity([0])), { affinity: [0] }],
     ["oomScoreAdjust", Command.oomScoreAdjust(base, 9), base.pipe(Command.oomScoreAdjust(9)), { oomScoreAdjust: 9 }]
@@ -263,23 +250,11 @@ describe("validate", () => {
       fds: { 3: "pipe", 4: "pipe-in", 5: Stdio.read("x"), 6: Sink.drain, 7: Stream.empty, 1048575: "inherit" },
       stop: { signal: "SIGRTMIN+3", grace: "Infinity", to: "leader" },
       successCodes: [0, 255],
-      containment: "pid-namespace",
       umask: 0o777,
+      ...arranged,
+      containment: "pid-namespace",
       session: "group",
-      notify: true,
-      limits: { as: 1 << 30, cpu: { soft: "60 seconds" }, nofile: 100, nproc: "unlimited" },
-      credentials: {
-        user: "root",
-        group: 0,
-        groups: ["root", 1],
-        capabilities: { keep: ["CAP_KILL"] },
-        noNewPrivileges: true
-      },
-      priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
-      affinity: [0, 1],
-      oomScoreAdjust: 100,
-      sandbox: { read: ["/usr", "x"], write: [], connect: [80], bind: [0], scope: ["signals"] },
-      seccomp: new Uint8Array(8)
+      seccomp: filter.bytes
     })
     expect(Command.validate(command)).toEqual(Result.succeed(undefined))
     expect(Command.validate(Command.make("ls | wc", [], { shell: "/bin/zsh" }))).toEqual(Result.succeed(undefined))

@@ -3,20 +3,9 @@
  *
  * @internal
  */
-import type { Guarantees } from "@nursery/process/Backend"
+import { type Guarantees, sandboxFeatures } from "@nursery/process/Backend"
 
 const notSimulated = "a simulation has no namespaces and no cgroups"
-
-const sandboxFeatures = [
-  "read",
-  "write",
-  "execute",
-  "connect",
-  "bind",
-  "signals",
-  "abstract-sockets",
-  "seccomp"
-] as const
 
 export const guarantees: Guarantees = {
   backend: "other",

@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest"
 import * as Command from "../../../src/Command.ts"
 import { defaults, make } from "../../../src/internal/command/value.ts"
 import * as Stdio from "../../../src/Stdio.ts"
+import { arranged, filter } from "../../support/options.ts"
 
 const json = Schema.fromJsonString(Command.Command)
 
@@ -36,23 +37,9 @@ describe("Command.Command", () => {
       fds: { 3: "pipe", 4: "pipe-in", 5: Stdio.append("/log"), 6: "null", 7: "inherit", 8: Stdio.read("/x") },
       stop: { signal: "SIGRTMIN+3", grace: "30 seconds", to: "tree" },
       successCodes: [0, 1],
-      containment: "group",
       umask: 0o022,
-      session: "owner",
-      notify: true,
-      limits: { as: 1 << 30, cpu: { soft: "60 seconds" }, nofile: 100, nproc: "unlimited" },
-      credentials: {
-        user: "root",
-        group: 0,
-        groups: ["root", 1],
-        capabilities: { keep: ["CAP_KILL"] },
-        noNewPrivileges: true
-      },
-      priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
-      affinity: [0, 1],
-      oomScoreAdjust: 100,
-      sandbox: { read: ["/usr", "x"], write: [], connect: [80], bind: [0], scope: ["signals"] },
-      seccomp: new Uint8Array(8)
+      ...arranged,
+      seccomp: filter.bytes
     })
     const text = Schema.encodeSync(json)(command)
     const decoded = Schema.decodeSync(json)(text)
@@ -75,23 +62,9 @@ describe("Command.Command", () => {
       },
       stop: { signal: "SIGRTMIN+3", grace: "30000 millis", to: "tree" },
       successCodes: [0, 1],
-      containment: "group",
       umask: 0o022,
-      session: "owner",
-      notify: true,
-      limits: { as: 1 << 30, cpu: { soft: "60 seconds" }, nofile: 100, nproc: "unlimited" },
-      credentials: {
-        user: "root",
-        group: 0,
-        groups: ["root", 1],
-        capabilities: { keep: ["CAP_KILL"] },
-        noNewPrivileges: true
-      },
-      priority: { nice: 5, policy: { rr: 3 }, io: "idle" },
-      affinity: [0, 1],
-      oomScoreAdjust: 100,
-      sandbox: { read: ["/usr", "x"], write: [], connect: [80], bind: [0], scope: ["signals"] },
-      seccomp: "AAAAAAAAAAA="
+      ...arranged,
+      seccomp: filter.encoded
     })
     expect({ ...decoded, stop: undefined }).toEqual({ ...command, stop: undefined })
     expect(Command.stopPolicy(decoded)).toEqual(Command.stopPolicy(command))
