@@ -67,6 +67,9 @@ const lasting = <A>(path: string, parse: (text: string) => A) => {
 const accounts = lasting("/etc/passwd", parseAccounts)
 const groups = lasting("/etc/group", parseGroups)
 
+/** What the system knows of accounts and groups: the same two things until that changes. */
+export const known = (): readonly [ReadonlyArray<Account>, ReadonlyArray<Group>] => [accounts(), groups()]
+
 /** What names and numbers come to; `undefined` stays as it is. */
 export interface Identity {
   readonly user: number | undefined

@@ -36,8 +36,34 @@ const programOfEnv = (head: Buffer): string | undefined => {
   return words.find((word) => !word.startsWith("-") && !word.includes("="))
 }
 
-/** What the file at a path is run by: names and paths, as the file has them. */
+/** What a file was found to be run by, as long as it is the same file with the same content. */
+const found = new Map<string, { readonly stamp: string; readonly names: ReadonlyArray<string> }>()
+
+/** Programs that are started in sandboxes are few. */
+const mostFound = 256
+
+/** As `readHead`, which is asked only when the file has changed. */
 const runBy = (path: string): ReadonlyArray<string> => {
+  const stamp = stampOf(path)
+  const known = found.get(path)
+  if (known !== undefined && known.stamp === stamp) return known.names
+  const names = readHead(path)
+  if (found.size >= mostFound) found.clear()
+  if (stamp !== undefined) found.set(path, { stamp, names })
+  return names
+}
+
+const stampOf = (path: string): string | undefined => {
+  try {
+    const { ctimeMs, dev, ino, size } = Fs.statSync(path)
+    return `${dev} ${ino} ${size} ${ctimeMs}`
+  } catch {
+    return undefined
+  }
+}
+
+/** What the file at a path is run by: names and paths, as the file has them. */
+const readHead = (path: string): ReadonlyArray<string> => {
   let file: number | undefined
   try {
     // What is no file, a FIFO say, must not be waited for.

@@ -1,8 +1,9 @@
 /**
  * From a command to what a backend needs: validated, every default filled in, nothing started.
  *
- * A command is immutable, so what follows from it alone is computed once and kept beside it. What may change between two spawns
- * (PATH, the working directory of this program) is read each time.
+ * A command is immutable, so what follows from it is computed once and kept beside it, as long as what else it was made from is as it
+ * was: the accounts of the system, the files of a program in a sandbox, what an Fd is. What may change between any two spawns (PATH, the
+ * working directory of this program) is read each time.
  *
  * @internal
  */
@@ -21,6 +22,7 @@ import type { FdRequest, SpawnRequest, StopPolicy } from "../backend.ts"
 import type { Direction, Kind } from "../fd/slot.ts"
 import { insideOf, type Stored } from "../fd/store.ts"
 import { isValue as isFd, type Value } from "../fd/value.ts"
+import type { Held } from "../held.ts"
 import { isValue as isNamespaces, type Value as Namespaces } from "../namespace/value.ts"
 import type { Start } from "./rules.ts"
 import * as Setup from "./setup.ts"
@@ -44,6 +46,8 @@ export interface End {
 export interface HeldUse {
   readonly target: number
   readonly fd: Value<Direction, Kind>
+  /** What the backend holds: of a pair it is another thing once this program uses it. */
+  readonly is: Held
 }
 
 /** A command, ready to be started any number of times. */
@@ -60,6 +64,8 @@ export interface Plan {
   readonly namespaces: Namespaces | undefined
   /** The last part of the program's path. */
   readonly name: string
+  /** Whether all that it was made from, besides the command, is as it was then. */
+  readonly isCurrent: () => boolean
 }
 
 /** Which of stdout and stderr a one-shot captures, whatever the command says. */
@@ -83,7 +89,7 @@ export const plan = (
   capture: Capture
 ): Result.Result<Plan, InvalidArgument | Credentials> => {
   const known = plans[capture].get(command)
-  if (known !== undefined) return Result.succeed(refresh(known))
+  if (known?.isCurrent() === true) return Result.succeed(refresh(known))
   const valid = Command.validate(command)
   if (Result.isFailure(valid)) return Result.fail(valid.failure)
   const setup = Setup.setup(command, () => startOf(command))
@@ -103,27 +109,25 @@ const refresh = (known: Plan): Plan => {
 
 /**
  * Whether the plan may outlive the spawn. A secret is not kept in clear, for its Redacted may be wiped; a relative file follows
- * the working directory of this program, and the name of a user what the system knows of it.
+ * the working directory of this program, and a store fills and empties.
  */
 const isLasting = (command: Command.Command): boolean =>
-  Setup.isLasting(command) &&
-  !isActivated(command) &&
+  command.fdStore === undefined &&
   !command.args.some(Redacted.isRedacted) &&
   !Object.values(command.env).some(Redacted.isRedacted) &&
   ![command.stdin, command.stdout, command.stderr, ...Object.values(command.fds)].some(isPassing)
 
-/** What an Fd is can change: it is given away, or opened here. */
-const isPassing = (option: Stdio.Descriptor): boolean =>
-  isFd(option) || (Stdio.isFile(option) && !Path.isAbsolute(option.path))
+const isPassing = (option: Stdio.Descriptor): boolean => Stdio.isFile(option) && !Path.isAbsolute(option.path)
 
-const make = (command: Command.Command, capture: Capture, { items, login }: Setup.Setup): Plan => {
+const make = (command: Command.Command, capture: Capture, setup: Setup.Setup): Plan => {
+  const { items, login } = setup
   const fds: Array<FdRequest> = []
   const ends: Array<End> = []
   const held: Array<HeldUse> = []
   const add = (target: number, option: Stdio.Descriptor) => {
     const fd = descriptorOf(target, option)
     fds.push(fd)
-    if (isFd(option)) held.push({ target, fd: option })
+    if (isFd(option)) held.push({ target, fd: option, is: option.slot.held })
     const role = roleOf(fd, option)
     if (role !== undefined) ends.push({ target, role })
   }
@@ -143,6 +147,7 @@ const make = (command: Command.Command, capture: Capture, { items, login }: Setu
     isLive: ends.some(({ role }) => role._tag === "Pump" || role._tag === "Consumer"),
     namespaces: namespacesOf(command),
     name: Path.basename(program),
+    isCurrent: () => held.every(({ fd, is }) => fd.slot.held === is) && setup.isCurrent(),
     request: {
       program,
       argv,

@@ -62,13 +62,13 @@ export interface Start {
   readonly absolute: (path: string) => string
 }
 
-const impliedRules = (sandbox: Command.Sandbox, start: Start): ReadonlyArray<SetupItem> => {
-  const rules: Array<SetupItem> = []
+/** What a program cannot start without where reading or executing is restricted. */
+export const startFiles = ({ execute, read }: Command.Sandbox, start: Start): ReadonlyArray<string> =>
+  read === undefined && execute === undefined ? [] : filesOf(start.program, start.searchPath, start.directory)
+
+const impliedRules = (sandbox: Command.Sandbox, files: ReadonlyArray<string>): ReadonlyArray<SetupItem> => {
   const { execute, read, write } = sandbox
-  if (read !== undefined || execute !== undefined) {
-    const files = filesOf(start.program, start.searchPath, start.directory)
-    for (const file of files) rules.push(implied(file, executes | readsFile))
-  }
+  const rules = files.map((file) => implied(file, executes | readsFile))
   if (read !== undefined) {
     for (const path of [...libraries, ...sources]) rules.push(implied(path, reads))
   }
@@ -78,22 +78,28 @@ const impliedRules = (sandbox: Command.Sandbox, start: Start): ReadonlyArray<Set
   return rules
 }
 
-/** A ruleset and what it allows. Rights that it does not hold back are left out of the rules by the helpers. */
-export const sandboxItems = (sandbox: Command.Sandbox, start: Start): ReadonlyArray<SetupItem> => {
-  let files = 0n
-  for (const key of pathKeys) if (sandbox[key] !== undefined) files |= handled[key]
+/** A ruleset and what it allows, `files` too. Rights that it does not hold back are left out of the rules by the helpers. */
+export const sandboxItems = (
+  sandbox: Command.Sandbox,
+  { absolute }: Start,
+  files: ReadonlyArray<string>
+): ReadonlyArray<SetupItem> => {
+  let accesses = 0n
+  for (const key of pathKeys) if (sandbox[key] !== undefined) accesses |= handled[key]
   let network = 0n
   for (const key of portKeys) if (sandbox[key] !== undefined) network |= ports[key]
   const scoped = (sandbox.scope ?? []).reduce((all, scope) => all | scopes[scope], 0n)
-  const items: Array<SetupItem> = [{ kind: "sandbox", files: files === 0n ? 0n : files | refers, network, scoped }]
+  const items: Array<SetupItem> = [
+    { kind: "sandbox", files: accesses === 0n ? 0n : accesses | refers, network, scoped }
+  ]
   for (const key of pathKeys) {
     sandbox[key]?.forEach((path, index) => {
       const option = `sandbox.${key}[${index}]`
-      items.push({ kind: "sandboxPath", path: start.absolute(path), allowed: allowed[key], optional: false, option })
+      items.push({ kind: "sandboxPath", path: absolute(path), allowed: allowed[key], optional: false, option })
     })
   }
   for (const key of portKeys) {
     for (const port of sandbox[key] ?? []) items.push({ kind: "sandboxPort", port, allowed: ports[key] })
   }
-  return [...items, ...impliedRules(sandbox, start)]
+  return [...items, ...impliedRules(sandbox, files)]
 }

@@ -12,15 +12,22 @@ import { limitItems } from "../command/limits.ts"
 import { priorityItems } from "../command/priority.ts"
 import { isValue as isFd } from "../fd/value.ts"
 import * as Accounts from "./accounts.ts"
-import { type Start, sandboxItems } from "./rules.ts"
+import { type Start, sandboxItems, startFiles } from "./rules.ts"
 
 /** `login`: variables of the account that the process gets. */
-export interface Setup {
+interface Arranged {
   readonly items: ReadonlyArray<SetupItem>
   readonly login: Accounts.Identity["login"]
 }
 
-const nothing: Result.Result<Setup, never> = Result.succeed({ items: [], login: [] })
+export interface Setup extends Arranged {
+  /** Whether the names and paths of the command mean what they meant then. */
+  readonly isCurrent: () => boolean
+}
+
+const always = (): boolean => true
+
+const nothing: Result.Result<Setup, never> = Result.succeed({ items: [], login: [], isCurrent: always })
 
 export const isEmpty = (command: Command.Command): boolean =>
   command.credentials === undefined &&
@@ -36,9 +43,36 @@ export const isEmpty = (command: Command.Command): boolean =>
 const takesTerminal = ({ controllingTerminal, session, stdin }: Command.Command): boolean =>
   session === "new" && (controllingTerminal ?? (isFd(stdin) && stdin.kind === "terminal"))
 
-/** Whether what is arranged depends on the command alone: names and paths may mean something else at the next start. */
-export const isLasting = ({ credentials, sandbox }: Command.Command): boolean =>
-  sandbox === undefined && (credentials === undefined || !Accounts.isLookedUp(credentials))
+/** Whether names of users and groups mean what they mean now. */
+const accountsStay = ({ credentials }: Command.Command): (() => boolean) => {
+  if (credentials === undefined || !Accounts.isLookedUp(credentials)) return always
+  const [accounts, groups] = Accounts.known()
+  return () => {
+    const now = Accounts.known()
+    return now[0] === accounts && now[1] === groups
+  }
+}
+
+const isSame = (some: ReadonlyArray<string>, others: ReadonlyArray<string>): boolean =>
+  some.length === others.length && some.every((each, index) => each === others[index])
+
+/** The rules of a sandbox, and whether they would be the same now. */
+const sandboxed = (
+  sandbox: Command.Sandbox | undefined,
+  start: () => Start
+): { readonly items: ReadonlyArray<SetupItem>; readonly isCurrent: () => boolean } => {
+  if (sandbox === undefined) return { items: [], isCurrent: always }
+  const then = start()
+  const here = then.absolute(".")
+  const files = startFiles(sandbox, then)
+  return {
+    items: sandboxItems(sandbox, then, files),
+    isCurrent: () => {
+      const now = start()
+      return now.absolute(".") === here && isSame(startFiles(sandbox, now), files)
+    }
+  }
+}
 
 /** What is arranged for the process of a command without a problem. */
 export const setup = (command: Command.Command, start: () => Start): Result.Result<Setup, Credentials> => {
@@ -47,6 +81,7 @@ export const setup = (command: Command.Command, start: () => Start): Result.Resu
   if (command.priority !== undefined) items.push(...priorityItems(command.priority))
   if (command.affinity !== undefined) items.push({ kind: "affinity", cpus: command.affinity })
   if (command.oomScoreAdjust !== undefined) items.push({ kind: "oomScore", value: command.oomScoreAdjust })
+  const accounts = accountsStay(command)
   return Result.map(identity(command), ({ items: identified, login }) => {
     items.push(...identified)
     if (
@@ -57,13 +92,14 @@ export const setup = (command: Command.Command, start: () => Start): Result.Resu
       items.push({ kind: "noNewPrivileges" })
     }
     if (takesTerminal(command)) items.push({ kind: "terminal", target: 0 })
-    if (command.sandbox !== undefined) items.push(...sandboxItems(command.sandbox, start()))
+    const sandbox = sandboxed(command.sandbox, start)
+    items.push(...sandbox.items)
     if (command.seccomp !== undefined) items.push({ kind: "filter", instructions: command.seccomp })
-    return { items, login }
+    return { items, login, isCurrent: () => accounts() && sandbox.isCurrent() }
   })
 }
 
-const identity = ({ credentials, sandbox, seccomp }: Command.Command): Result.Result<Setup, Credentials> => {
+const identity = ({ credentials, sandbox, seccomp }: Command.Command): Result.Result<Arranged, Credentials> => {
   if (credentials === undefined) return nothing
   // With it nothing can be gained by what stays in the bounding set.
   const bounded = credentials.noNewPrivileges === true || sandbox !== undefined || seccomp !== undefined
