@@ -177,7 +177,7 @@ export interface Listening {
   readonly port?: number
   readonly flags?: number
   readonly backlog?: number
-  readonly mode?: number
+  readonly mode?: number | undefined
   readonly uid?: number
   readonly gid?: number
   /** Up to 16. */

@@ -4,9 +4,12 @@
  *
  * Every round is made from a number, which a failure names.
  */
+import { chmodSync } from "node:fs"
+import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
 import type { Family } from "./driver.ts"
 import * as F from "./frames.ts"
+import * as Items from "./namespaceItems.ts"
 import { childrenOf, closeAll, descriptorsOf, expectNothingLeft, start, until } from "./suite.ts"
 import * as Tools from "./tools.ts"
 
@@ -60,6 +63,135 @@ const deeds: ReadonlyArray<ReadonlyArray<string>> = [
   ["repeat", "4", "{", "fork", "{", "exit", "0", "}", "}"]
 ]
 
+const folder = Tools.temporaryFolder()
+chmodSync(folder, 0o1777)
+
+const anyBytes = (any: Random, most: number): Buffer => Buffer.from(Array.from({ length: any(most) }, () => any(256)))
+
+/** A number that means something more often than not. */
+const some = (any: Random, below: number): number => (any(12) === 0 ? oneOf(any, edges) : any(below))
+
+const anyListening = (any: Random): Buffer => {
+  const family = some(any, 4)
+  const isPath = family === F.Address.path
+  return F.listening({
+    family,
+    type: some(any, 3) & 255,
+    // Of the kernel's choice, or one that is in use soon.
+    port: any(4) === 0 ? 1 : 0,
+    flags: some(any, 8),
+    backlog: oneOf(any, edges),
+    mode: any(3) === 0 ? some(any, 0o1000) : undefined,
+    address: family === F.Address.inet ? [127, 0, 0, 1] : [],
+    name: isPath
+      ? join(folder, `s${any(4)}`)
+      : family === F.Address.abstract
+        ? `nursery-fuzz-${process.pid}-${any(4)}`
+        : ""
+  })
+}
+
+const anyObject = (any: Random): Buffer => {
+  switch (any(7)) {
+    case 0:
+      return F.object(F.ObjectKind.pipe, F.u32(some(any, 70_000)))
+    case 1:
+      return F.object(F.ObjectKind.socketpair, F.u32(some(any, 4)))
+    case 2:
+      return F.object(
+        F.ObjectKind.file,
+        F.u32(some(any, 64), some(any, 0o1000)),
+        F.strings(oneOf(any, ["/dev/null", join(folder, `f${any(3)}`), "/no/such", "relative", ""]))
+      )
+    case 3: {
+      const bytes = anyBytes(any, 300)
+      const size = any(8) === 0 ? oneOf(any, edges) : bytes.length + any(9000)
+      return F.object(F.ObjectKind.memory, F.u32(some(any, 2)), F.u64(BigInt(size)), bytes)
+    }
+    case 4:
+    case 5:
+      return anyListening(any)
+    default:
+      return F.object(some(any, 12), anyBytes(any, 80))
+  }
+}
+
+const flags = (any: Random): number => any(256)
+
+const resources = 16
+
+/** Bytes that an item of a kind may have, or with a chance of one in ten any. */
+const anyItem = (any: Random, kind: number): Buffer => {
+  if (any(10) === 0) return F.setup(kind, anyBytes(any, 60), any(20) === 0 ? any(70) : undefined)
+  switch (kind) {
+    case F.Setup.limit:
+      return F.limit(some(any, resources), BigInt(oneOf(any, edges)), any(2) === 0 ? F.keep : F.infinity)
+    case F.Setup.nice:
+    case F.Setup.oomScore:
+    case F.Setup.ioPriority:
+      return F.number(kind, some(any, 30) - 10)
+    case F.Setup.scheduler:
+      // Not the real-time ones, whose processes would keep this machine to themselves.
+      return F.setup(kind, F.u32(oneOf(any, [0, 3, 5]), any(3)))
+    case F.Setup.affinity:
+      return F.setup(kind, F.u64(BigInt(any(16)), ...(any(3) === 0 ? [BigInt(any(2))] : [])))
+    case F.Setup.credentials:
+      return F.credentials(
+        oneOf(any, [F.keepId, 0, 1, 65534]),
+        oneOf(any, [F.keepId, 0, 1]),
+        any(2) === 0 ? [1, 2] : undefined
+      )
+    case F.Setup.capabilities:
+      return F.capabilities(BigInt(oneOf(any, edges)), any(2) === 0 ? "keep" : "drop", any(2))
+    case F.Setup.sandbox:
+      return F.sandbox(BigInt(any(1 << 14)), BigInt(any(4)), BigInt(any(4)))
+    case F.Setup.sandboxPath:
+      return F.sandboxPath(oneOf(any, ["/", "/usr", "/no/such"]), BigInt(any(1 << 14)), any(2))
+    case F.Setup.sandboxPort:
+      return F.sandboxPort(any(70_000), BigInt(any(4)))
+    case F.Setup.filter:
+      return F.filter([6, 0, 0, any(3) === 0 ? any(1 << 31) : 0x7fff_0000])
+    case F.Setup.namespaces:
+      return Items.namespaces(flags(any), any(2) === 0 ? F.keepId : any(9), any(2) === 0 ? F.keepId : any(9))
+    case F.Setup.mount:
+      return Items.mount(
+        some(any, 4),
+        oneOf(any, ["", "/usr", "/no/such"]),
+        oneOf(any, ["/tmp", "/mnt", "/no/such", ""])
+      )
+    case F.Setup.enter:
+      return Items.enter(anyId(any), flags(any))
+    case F.Setup.enterPath:
+      return Items.enterPath(
+        1 << any(9),
+        oneOf(any, ["/proc/self/ns/net", "/proc/self/ns/user", "/dev/null", "/no/such"])
+      )
+    case F.Setup.veth:
+      return Items.veth(anyId(any), `a${any(3)}`, "b")
+    case F.Setup.address:
+      return Items.address(`a${any(3)}`, oneOf(any, [4, 6, 9]), [10, any(256)], any(140))
+    case F.Setup.linkUp:
+      return Items.linkUp(oneOf(any, ["lo", "a0", ""]))
+    case F.Setup.route:
+      return Items.route("a0", oneOf(any, [4, 6]), [10], any(40), any(2) === 0 ? [10, 0, 0, 1] : undefined)
+    default:
+      return F.setup(kind, anyBytes(any, 40))
+  }
+}
+
+/** Of some kinds only, and in the order in which they make sense, or in any other. */
+const anySetup = (any: Random, kinds: ReadonlyArray<number>): ReadonlyArray<Buffer> => {
+  const items = Array.from({ length: any(6) }, () => oneOf(any, kinds))
+  if (any(4) !== 0) items.sort((one, other) => one - other)
+  return items.map((kind) => anyItem(any, kind))
+}
+
+const harmless: ReadonlyArray<number> = Object.values(F.Setup).filter((kind) => kind < F.Setup.namespaces)
+const all: ReadonlyArray<number> = [...Object.values(F.Setup), 0, 99, 0xffff]
+
+/** Root could change mounts, name and network of this machine: it asks for nothing of that, nor are its other items bent to it. */
+const kindsFor = (uid: number): ReadonlyArray<number> => (uid === 0 ? harmless : all)
+
 const anyPolicy = (any: Random): F.Policy => ({
   signal: any(60) === 0 ? any(256) : oneOf(any, [0, 1, 9, 15, 18]),
   reach: any(60) === 0 ? any(256) : any(3),
@@ -68,25 +200,26 @@ const anyPolicy = (any: Random): F.Policy => ({
   linger: oneOf(any, [0, 1, 20])
 })
 
-const anySpawn = (any: Random): Buffer => {
+const anySpawn = (any: Random, kinds: ReadonlyArray<number>): Buffer => {
   const words = [Tools.probe(), ...oneOf(any, deeds)]
   const argv = any(15) === 0 ? ["no-such-program"] : any(20) === 0 ? [...words, "x".repeat(70_000)] : words
   return F.spawn({
     argv,
     cwd: oneOf(any, ["", "", "", "", "/", "/no/such"]),
     flags: any(60) === 0 ? oneOf(any, edges) : any(16),
-    level: any(60) === 0 ? any(256) : any(2),
+    level: any(60) === 0 ? any(256) : any(12) === 0 ? F.Level.pidNamespace : any(2),
     session: any(60) === 0 ? any(256) : any(3),
     umask: any(60) === 0 ? oneOf(any, edges) : -1,
     env: oneOf<ReadonlyArray<string>>(any, [[], ["A=1", "B"], ["=x", "PATH"], ["A"]]),
     stop: anyPolicy(any),
-    fds: Array.from({ length: any(8) }, (_, index) => anyFd(any, any(25) === 0 ? any(40) : index))
+    fds: Array.from({ length: any(8) }, (_, index) => anyFd(any, any(25) === 0 ? any(40) : index)),
+    setup: kinds.length > 0 && any(3) === 0 ? anySetup(any, kinds) : []
   })
 }
 
-const anyFrame = (any: Random): Buffer => {
+const anyFrame = (any: Random, kinds: ReadonlyArray<number>): Buffer => {
   const id = anyId(any)
-  switch (any(16)) {
+  switch (any(20)) {
     case 0:
       return F.frame(F.Request.hello, id, F.hello())
     case 1:
@@ -100,7 +233,7 @@ const anyFrame = (any: Random): Buffer => {
     case 5:
       return F.frame(F.Request.pipe, id, F.u32(oneOf(any, edges)))
     case 6:
-      return F.frame(F.Request.drop, id)
+      return F.frame(F.Request.drop, id, any(2) === 0 ? F.u32(any(8) === 0 ? oneOf(any, edges) : any(2)) : undefined)
     case 7:
       return F.frame(F.Request.retain, id)
     case 8:
@@ -109,8 +242,14 @@ const anyFrame = (any: Random): Buffer => {
       return F.frame(F.Request.listen, id)
     case 10:
       return F.frame(any(70), id, Buffer.from(Array.from({ length: any(60) }, () => any(256))), any(10) === 0 ? 1 : 0)
+    case 11:
+      return F.frame(F.Request.seal, id)
+    case 12:
+    case 13:
+    case 14:
+      return F.frame(F.Request.object, id, anyObject(any))
     default:
-      return F.frame(F.Request.spawn, id, anySpawn(any))
+      return F.frame(F.Request.spawn, id, anySpawn(any, kinds))
   }
 }
 
@@ -139,11 +278,12 @@ const send = async (any: Random, family: Family, bytes: Buffer): Promise<void> =
   }
 }
 
-const anyStream = (any: Random): Buffer =>
+const anyStream = (any: Random, kinds: ReadonlyArray<number>): Buffer =>
   Buffer.concat(
     Array.from({ length: 1 + any(40) }, () => {
-      const frame = anyFrame(any)
-      return any(5) === 0 ? bend(any, frame) : frame
+      const bends = any(5) === 0
+      const frame = anyFrame(any, bends && kinds === harmless ? [] : kinds)
+      return bends ? bend(any, frame) : frame
     })
   )
 
@@ -170,7 +310,7 @@ describe.skipIf(missing)(`a living keeper${Tools.because(keeper)}`, () => {
       const any = randomOf(seed)
       const family = await start({ ...options, uid })
       const idle = descriptorsOf(family.keeper).length
-      for (let burst = 0; burst < 6; burst++) await send(any, family, anyStream(any))
+      for (let burst = 0; burst < 6; burst++) await send(any, family, anyStream(any, kindsFor(uid)))
       // It answers still, and everything that it lent can be given back: then its table is no larger than the objects that are left.
       await family.settled().catch((error: unknown) => Promise.reject(new Error(`seed ${seed}`, { cause: error })))
       for (let id = 0; id < 60; id++) {
@@ -181,16 +321,16 @@ describe.skipIf(missing)(`a living keeper${Tools.because(keeper)}`, () => {
       for (const edge of edges) family.send(F.Request.drop, edge)
       await family.settled()
       // A spawn that was cancelled before its reaper forked ends when that has happened, which nothing tells for ids that were reused.
-      // A listener with its spare descriptor may be there now.
+      // A listener with its spare descriptor may be there now, and the socket of an init that waits for its job.
       const limit = performance.now() + 60_000
       let many = Number.POSITIVE_INFINITY
-      while (many > 2 && performance.now() < limit) {
+      while (many > 3 && performance.now() < limit) {
         await until(() => childrenOf(family.keeper).every((pid) => childrenOf(pid).length === 0))
         family.send(F.Request.close, 0, F.u32(...Array.from({ length: 2000 }, (_, index) => index)))
         await family.settled()
         many = descriptorsOf(family.keeper).length - idle
       }
-      expect({ seed, many: many > 2 }).toEqual({ seed, many: false })
+      expect({ seed, many: many > 3 }).toEqual({ seed, many: false })
       await expectNothingLeft(family)
     }
   })
@@ -200,7 +340,7 @@ describe.skipIf(missing)(`a living keeper${Tools.because(keeper)}`, () => {
     for (let rounds = 0; rounds < 3 || performance.now() < end; rounds++) {
       const any = randomOf(first + rounds)
       const family = await start({ ...options, uid, silent: any(2) === 0 })
-      await send(any, family, anyStream(any))
+      await send(any, family, anyStream(any, kindsFor(uid)))
       const garbage = Buffer.from(Array.from({ length: 1 + any(3000) }, () => any(any(2) === 0 ? 256 : 3)))
       await send(any, family, garbage)
       // In the middle of a frame, as often as not.
