@@ -31,11 +31,14 @@ import * as internal from "./internal/value.ts"
 import type { FileError, StageFailed } from "./PipelineError.ts"
 
 export { decode, encode } from "./internal/coded.ts"
+export type { Progress, StageProgress } from "./internal/progress.ts"
 export type { Policy, Refusal, RunSink, StringOptions, Writable } from "./internal/running.ts"
 export { catchStage, collect, policy, run, string, timeLimit, toSink, toStream } from "./internal/running.ts"
 export type { Any, FanOutOptions } from "./internal/shapes.ts"
 export { fanIn, fanOut, join, merge, tee } from "./internal/shapes.ts"
 export { batch, filter, map, mapEffect, transform } from "./internal/stages.ts"
+export type { Running } from "./internal/watching.ts"
+export { formatProgress, showProgress, start } from "./internal/watching.ts"
 
 /**
  * What marks a pipeline.

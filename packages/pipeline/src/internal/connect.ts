@@ -17,6 +17,7 @@ import { check, type InProgram, type Part, plan } from "./plan.ts"
 import { processes } from "./processes.ts"
 import { Run } from "./run.ts"
 import { asBytes, counted, type Safe, safe } from "./safe.ts"
+import { traced } from "./sight.ts"
 import type { Destination, Elements, ProgramSpec, Source, Spec, TeeSpec } from "./spec.ts"
 import * as Split from "./split.ts"
 import type { Stage } from "./stage.ts"
@@ -144,7 +145,7 @@ const inProgram = (
     for (const spec of part.stages) {
       const stage = run.stage(spec.name)
       run.started(stage)
-      const output = yield* stageStream(run, stage, spec, counted(current, last?.out, stage.in), parent)
+      const output = yield* traced(stage, stageStream(run, stage, spec, counted(current, last?.out, stage.in), parent))
       current = Stream.ensuring(
         safe(run, output, (cause) => run.failStage(stage, cause)),
         Effect.sync(() => run.ended(stage, "good"))

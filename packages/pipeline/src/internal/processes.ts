@@ -24,6 +24,7 @@ import * as Stream from "effect/Stream"
 import type { Processes } from "./plan.ts"
 import type { Run } from "./run.ts"
 import { asBytes, type Bytes, counted, held, type Safe } from "./safe.ts"
+import { traced } from "./sight.ts"
 import type { Destination, ProcessSpec, Spec } from "./spec.ts"
 import type { Stage } from "./stage.ts"
 import { isBrokenPipe } from "./verdict.ts"
@@ -65,7 +66,7 @@ export const processes = (
       const joint = isLast ? undefined : yield* jointFor(run, stage, spec, scope)
       const command = connected(spec.command, link, joint, isLast ? part.output : program)
       const inputs = yield* inputsOf(run, stage, spec, scope, connect)
-      const process = yield* spawn(run, stage, withInputs(command, inputs), scope)
+      const process = yield* traced(stage, spawn(run, stage, withInputs(command, inputs), scope))
       const ended = Deferred.makeUnsafe<void>()
       gone.push(ended)
       yield* run.task(watch(run, stage, spec, process, ended))
@@ -156,6 +157,7 @@ const spawn = (
     Effect.tap((process) =>
       Effect.sync(() => {
         stage.pid = process.pid
+        stage.usage = process.usage
         run.started(stage)
       })
     ),

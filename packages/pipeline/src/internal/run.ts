@@ -18,6 +18,7 @@ import * as Scope from "effect/Scope"
 import { StageFailed, TimeLimit } from "../PipelineError.ts"
 import type { Report } from "../Report.ts"
 import { isDying } from "./dying.ts"
+import { tell } from "./sight.ts"
 import { allStages, type Spec } from "./spec.ts"
 import { Stage } from "./stage.ts"
 import { blame, type End, firstCause, judge } from "./verdict.ts"
@@ -62,8 +63,17 @@ export class Run {
     return stage
   }
 
+  /** Milliseconds since 1970. */
+  get now(): number {
+    return this.#clock.currentTimeMillisUnsafe()
+  }
+
+  get begun(): number {
+    return this.#begun
+  }
+
   started(stage: Stage): void {
-    stage.started = this.#clock.currentTimeMillisUnsafe()
+    stage.started = this.now
     this.#running.add(stage)
   }
 
@@ -164,12 +174,22 @@ export class Run {
     return task === undefined ? Effect.void : Effect.andThen(Fiber.await(task), this.#awaitTasks)
   })
 
+  /** Nothing of it is left. */
+  readonly over = Deferred.makeUnsafe<void>()
+
   /** Ends everything that is left, readers before writers, so that nobody takes it for the end of its input. */
-  readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
-    this.#stopping = true
-    const exit = this.#failure === undefined ? Exit.void : Exit.fail(this.#failure)
-    return Effect.andThen(Scope.close(this.processes, exit), Scope.close(this.fibers, exit))
-  })
+  readonly shutdown: Effect.Effect<void> = Effect.uninterruptible(
+    Effect.suspend(() => {
+      if (Deferred.isDoneUnsafe(this.over)) return Effect.void
+      this.#stopping = true
+      const exit = this.#failure === undefined ? Exit.void : Exit.fail(this.#failure)
+      return Scope.close(this.processes, exit).pipe(
+        Effect.andThen(Scope.close(this.fibers, exit)),
+        Effect.andThen(Effect.suspend(() => tell(this.report(), this.stages))),
+        Effect.andThen(Deferred.succeed(this.over, undefined))
+      )
+    })
+  )
 
   report(): Report {
     const now = this.#clock.currentTimeMillisUnsafe()

@@ -41,11 +41,26 @@ export const held = <A, E>(
     )
   )
 
+/** Counts what passes, and how long it is waited for. */
 export const counted = <A>(stream: Stream.Stream<A>, ...flows: ReadonlyArray<Flow | undefined>): Stream.Stream<A> => {
   const all = flows.filter((flow) => flow !== undefined)
   if (all.length === 0) return stream
-  return Stream.mapArray(stream, (chunk) => {
-    for (const flow of all) flow.add(chunk)
-    return chunk
+  return Stream.transformPull(stream, (pull) => {
+    const passes = (chunk: ReadonlyArray<unknown>) => {
+      for (const flow of all) {
+        flow.goesOn()
+        flow.add(chunk)
+      }
+    }
+    const counting = Effect.map(pull, (chunk) => {
+      passes(chunk)
+      return chunk
+    })
+    return Effect.succeed(
+      Effect.suspend(() => {
+        for (const flow of all) flow.waits()
+        return counting
+      })
+    )
   })
 }

@@ -5,6 +5,8 @@
  */
 import type { ExitStatus } from "@nursery/process"
 import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Tracer from "effect/Tracer"
 import type { StageBase, StageKind, StageReport } from "../Report.ts"
 import type { StageSpec } from "./spec.ts"
 import type { End, Ended, Judged } from "./verdict.ts"
@@ -13,6 +15,23 @@ import type { End, Ended, Judged } from "./verdict.ts"
 export class Flow {
   bytes: number | undefined
   records: number | undefined
+  /** Milliseconds that were spent waiting for what comes before, and since when that is so. */
+  #waited = 0
+  #since: number | undefined
+
+  waits(): void {
+    this.#since ??= performance.now()
+  }
+
+  goesOn(): void {
+    if (this.#since === undefined) return
+    this.#waited += performance.now() - this.#since
+    this.#since = undefined
+  }
+
+  get waited(): number {
+    return this.#waited + (this.#since === undefined ? 0 : performance.now() - this.#since)
+  }
 
   add(chunk: ReadonlyArray<unknown>): void {
     if (chunk[0] instanceof Uint8Array) {
@@ -40,6 +59,10 @@ export class Stage {
   error: unknown
   pid: number | undefined
   exit: ExitStatus.ProcessExit | undefined
+  /** What its process has used until now. */
+  usage: Effect.Effect<ExitStatus.ResourceUsage, unknown> | undefined
+  /** Where somebody traces. */
+  span: Tracer.Span | undefined
 
   constructor(spec: StageSpec) {
     this.name = spec.name

@@ -6,6 +6,8 @@
 import type { Nursery } from "@nursery/process"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import type * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { Report } from "../Report.ts"
@@ -53,3 +55,17 @@ export const toStream = (spec: Spec): Stream.Stream<unknown, unknown, Services> 
       return Stream.concat(all, Stream.fromEffectDrain(finish(run)))
     })
   )
+
+/** Runs it in the scope of the caller; what comes out goes where it should. */
+export const start = (
+  spec: Spec
+): Effect.Effect<
+  { readonly run: Run; readonly result: Effect.Effect<Report, unknown> },
+  unknown,
+  Services | Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const { run } = yield* open(spec, { _tag: "AsIs" })
+    const fiber = yield* Effect.forkScoped(finish(run), { startImmediately: true })
+    return { run, result: Fiber.join(fiber) }
+  })
