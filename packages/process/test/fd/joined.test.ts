@@ -1,5 +1,5 @@
 /** Descriptors between processes, and between a process and this program. */
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, layer } from "@effect/vitest"
@@ -20,8 +20,9 @@ import * as Nursery from "../../src/Nursery.ts"
 import * as Process from "../../src/Process.ts"
 import type { KeeperLost } from "../../src/ProcessError.ts"
 import { leftOpen, sh, text } from "../behaviour/setup.ts"
+import { tryMaps } from "../support/maps.ts"
 import * as Proc from "../support/proc.ts"
-import { isCampaign, make as random } from "../support/random.ts"
+import { isCampaign } from "../support/random.ts"
 
 const encoded = (words: string) => Stream.make(new TextEncoder().encode(words))
 
@@ -210,42 +211,9 @@ layer(Nursery.layer, { excludeTestServices: true })("descriptors", (it) => {
 
   it.effect("are exactly the declared ones in the child, hundreds of times at random", () =>
     Effect.gen(function* () {
-      const { below: any } = random("maps")
-      const pipes = yield* Effect.all(Array.from({ length: 3 }, () => Fd.pipe()))
-      const pairs = yield* Effect.all(Array.from({ length: 2 }, () => Fd.socketpair()))
-      const memory = yield* Fd.memory("m", { sealed: true })
-      const file = yield* Fd.file("/etc/passwd")
-      const all = [...pipes.flatMap(({ read, write }) => [read, write]), ...pairs.flat(), memory, file]
-      const kinds = { pipe: /^pipe:/, stream: /^socket:/, memory: /^\/memfd:nursery/, file: /^\/etc\/passwd$/ }
-      for (let round = 0; round < (isCampaign ? 3000 : 200); round++) {
-        const declared = new Map<number, RegExp>()
-        const fds: Record<number, Fd.Fd | "null"> = {}
-        const count = any(10)
-        for (let each = 0; each < count; each++) {
-          const target = any(5) === 0 ? 3 + any(400) : 3 + any(12)
-          const fd = all[any(all.length)]
-          const isNull = fd === undefined || any(5) === 0
-          fds[target] = isNull ? "null" : fd
-          declared.set(
-            target,
-            isNull ? /^\/dev\/null$/ : (Object.entries(kinds).find(([kind]) => kind === fd.kind)?.[1] ?? /^$/)
-          )
-        }
-        for (const [stream, what] of [/^pipe:/, /^pipe:/, /^\/dev\/null$/].entries()) declared.set(stream, what)
-        const containment = round % 2 === 0 ? "tree" : "group"
-        const options = { stdin: "pipe", stdout: "pipe", stderr: "null", fds, containment } as const
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const script = "echo here; read line"
-            const { pid, stdout } = yield* Process.spawn(Command.make("/bin/sh", ["-c", script], options))
-            // Not before: the dynamic loader opens the libraries.
-            yield* Stream.runDrain(Stream.take(stdout, 1))
-            const seen = readdirSync(`/proc/${pid}/fd`).map(Number)
-            expect(seen.toSorted((a, b) => a - b)).toEqual([...declared.keys()].toSorted((a, b) => a - b))
-            for (const [target, what] of declared) expect(readlinkSync(`/proc/${pid}/fd/${target}`)).toMatch(what)
-          })
-        )
-      }
+      const { levels } = yield* Nursery.guarantees
+      const there = levels.filter(({ available, level }) => available && level !== "cgroup").map(({ level }) => level)
+      expect(yield* tryMaps(isCampaign ? 3000 : 200, there)).toEqual([])
     })
   )
 })
