@@ -1,7 +1,10 @@
 /**
  * P16: what namespaces add to the start of a process, its wait and the close of its scope.
  */
-import { atMost, type Context, compete, type Measurement } from "../harness/measurement.ts"
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
+import { program } from "../contenders/rounds.ts"
+import { atMost, type Contender, type Context, compete, type Measurement } from "../harness/measurement.ts"
 import { median } from "../harness/statistics.ts"
 import { Worker } from "../harness/worker.ts"
 
@@ -24,18 +27,38 @@ const beside = (mode: Exclude<Mode, "plain">, most: number, count: number, worke
   return [contender(mode), contender("plain")]
 }
 
+/** What the kernel alone takes, as far as this user may try it. */
+const inC = (context: Context, count: number): ReadonlyArray<Contender> => {
+  const contender = (who: string, mode: string): Contender => ({
+    who,
+    measure: async () => {
+      const { stdout } = await promisify(execFile)(context.native.namespaces, [mode, String(count), program])
+      return median(stdout.trim().split("\n").map(Number))
+    }
+  })
+  if (process.geteuid?.() !== 0) return []
+  return [contender("C, namespaces and /proc for each", "isolated"), contender("C, none", "plain")]
+}
+
+const kernelsPart = "what the kernel needs for it is the difference of those in C"
+
 export const namespaces = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
   const count = context.size.quick ? 100 : 500
   const names: ReadonlyArray<Mode> = ["level", "set", "pidSet", "plain"]
   const workers = new Map(names.map((mode) => [mode, Worker.start("namespaces.ts", [mode])]))
-  const measure = (mode: Exclude<Mode, "plain">, most: number) =>
+  const measure = (mode: Exclude<Mode, "plain">, most: number, others: ReadonlyArray<Contender> = []) =>
     compete(context, {
       id: "P16",
-      work: `start /bin/true, wait, close its scope; one at a time, median; ${modes[mode].slice("Nursery, ".length)}`,
+      work: `start ${program}, wait, close its scope; one at a time, median; ${modes[mode].slice("Nursery, ".length)}`,
       unit: "µs",
-      contenders: beside(mode, most, count, workers)
+      ...(others.length === 0 ? undefined : { note: kernelsPart }),
+      contenders: [...beside(mode, most, count, workers), ...others]
     })
-  const measurements = [await measure("level", 1.4), await measure("set", 1.2), await measure("pidSet", 1.2)]
+  const measurements = [
+    await measure("level", 1.4, inC(context, count)),
+    await measure("set", 1.2),
+    await measure("pidSet", 1.2)
+  ]
   for (const worker of workers.values()) await worker.close()
   return measurements
 }

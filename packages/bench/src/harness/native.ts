@@ -11,6 +11,7 @@ const sources = join(import.meta.dirname, "..", "native")
 export interface Native {
   readonly compiler: string
   readonly spawnLoop: string
+  readonly namespaces: string
   readonly produce: string
   readonly sleeper: string
   readonly service: { readonly static: string; readonly dynamic: string }
@@ -27,6 +28,7 @@ export const compile = (parent = tmpdir()): Native => {
   return {
     compiler: execFileSync("cc", ["--version"], { encoding: "utf8" }).split("\n")[0] ?? "cc",
     spawnLoop: build("spawn_loop", []),
+    namespaces: build("namespaces", []),
     produce: build("produce", []),
     // A process without a dynamic loader: what is measured beside it should not drown in its own pages.
     sleeper: build("sleeper", ["-static"]),
