@@ -5,6 +5,8 @@ import { run, source } from "./run.ts"
 
 /** What each example writes. */
 const outputs: Readonly<Record<string, RegExp>> = {
+  "compressAndCount.ts":
+    /^100000\nnumbers succeeded \ncount succeeded 588895\ncopy succeeded 588895\ngzip succeeded 588895\n$/,
   "decisions.ts": /^the worker was killed by SIGKILL\nworker: ready\nextra: failed\n$/,
   "dependencies.ts": /\ndb 2, migrate 1, api 2, proxy 1\n$/,
   "dropInSpawner.ts": /^ +1 apple\n +2 pear\n/,
@@ -14,6 +16,7 @@ const outputs: Readonly<Record<string, RegExp>> = {
   "firstProgram.ts": /^started pid \d+; leaving the scope\nall gone\n$/,
   "firstTree.ts":
     /^.*: listening on port \d+ \{ 'nursery\.child': 'app\/web'.*\n\{ _tag: 'Significant', child: 'client', value: 'hello' \}\n$/,
+  "logAnalysis.ts": /^ +8 \/page\/6\n +7 \/page\/5\n +7 \/page\/4\n/,
   "nestedTrees.ts": /^after 2 attempts: pages gave up after 3 attempts: "sh -c 'exit 3'" exited with code 3\n$/,
   "oneChild.ts": /^sleeper is ready, in life 2\n$/,
   "restartBySchedule.ts":
