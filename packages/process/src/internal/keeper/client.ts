@@ -60,7 +60,7 @@ const guaranteesWith = (features: number): Guarantees => {
 /** The ticket of a spawn after the nursery was closed. */
 const closedTicket = (observer: Observer): Ticket => {
   queueMicrotask(() => {
-    observer.lost(Failures.closed)
+    observer.lost(Failures.closed())
     observer.ended()
   })
   const gone = (done: (errno: number) => void): void => queueMicrotask(() => done(Errno.ESRCH))
@@ -142,7 +142,7 @@ export class KeeperClient implements Backend {
   readonly pipe = (): Joined => this.#family().pipe()
 
   readonly hold = (request: HeldRequest, done: (result: Holding) => void): void => {
-    if (this.#disposed) queueMicrotask(() => done({ _tag: "Lost", error: Failures.closed }))
+    if (this.#disposed) queueMicrotask(() => done({ _tag: "Lost", error: Failures.closed() }))
     else this.#family().objects.make(request, done)
   }
 

@@ -85,16 +85,18 @@ export const notStarted = (error: KeeperUnavailable): KeeperLost =>
     message: `the keeper of this nursery was lost and no other could be started: ${error.message}`
   })
 
-export const objectLost: KeeperLost = new KeeperLost({
-  helper: "keeper",
-  message: `the keeper that held a descriptor of this process was lost before the process could be started: make the descriptor anew. ${again}`
-})
+export const objectLost = (): KeeperLost =>
+  new KeeperLost({
+    helper: "keeper",
+    message: `the keeper that held a descriptor of this process was lost before the process could be started: make the descriptor anew. ${again}`
+  })
 
-export const heldLost: KeeperLost = new KeeperLost({
-  helper: "keeper",
-  message:
-    "the keeper that held this descriptor was lost, and the descriptor with it: make it anew, which starts a new keeper"
-})
+export const heldLost = (): KeeperLost =>
+  new KeeperLost({
+    helper: "keeper",
+    message:
+      "the keeper that held this descriptor was lost, and the descriptor with it: make it anew, which starts a new keeper"
+  })
 
 export const refused = (text: string): KeeperLost =>
   new KeeperLost({
@@ -102,8 +104,9 @@ export const refused = (text: string): KeeperLost =>
     message: `the keeper no longer knows this process (${text}), so that its status cannot be told. This is an error in Nursery: please report it`
   })
 
-export const closed: KeeperLost = new KeeperLost({
-  helper: "keeper",
-  message:
-    "the nursery is closed: it starts nothing any more (spawn before its layer's scope closes), and knows nothing of what was released"
-})
+export const closed = (): KeeperLost =>
+  new KeeperLost({
+    helper: "keeper",
+    message:
+      "the nursery is closed: it starts nothing any more (spawn before its layer's scope closes), and knows nothing of what was released"
+  })

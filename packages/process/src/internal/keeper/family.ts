@@ -271,13 +271,13 @@ export class Family implements ConnectionHandler, Holder {
     this.#state = "lost"
     this.#events.retired(this)
     // Of those that closing does not wait for only the released ones are left.
-    const error = this.#closing?.size === 0 ? Failures.closed : Failures.keeperLost(what)
+    const error = this.#closing?.size === 0 ? Failures.closed() : Failures.keeperLost(what)
     // What was not even handed to the socket is untouched in any case.
     const begun = (isClosed ? this.#descriptors?.begun : undefined) ?? this.encoder.sent
     for (const ticket of [...this.#tickets.values()]) {
       if (!this.#passOn(ticket, begun)) ticket.lost(error)
     }
-    this.objects.fail(Failures.heldLost, this.#closing === undefined ? begun : undefined)
+    this.objects.fail(Failures.heldLost(), this.#closing === undefined ? begun : undefined)
     this.#sender.gone()
     for (const id of [...this.#signals.keys()]) this.done(id, Errno.ESRCH)
     if (this.#guardGone !== undefined) this.#prove(this.#guardGone.signal)
@@ -366,7 +366,7 @@ export class Family implements ConnectionHandler, Holder {
   #take(ticket: KeptProcess): void {
     this.#tickets.set(ticket.id, ticket)
     if (this.#state === "ready") this.#send(ticket)
-    else if (this.#state !== "starting") queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
+    else if (this.#state !== "starting") queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost()))
   }
 
   /** Whether another keeper gets it, or its observer has been told: `begun` is how far this one has come. */
@@ -374,7 +374,7 @@ export class Family implements ConnectionHandler, Holder {
     if (this.#closing !== undefined || !ticket.withdraw(begun)) return false
     const { fds, setup } = ticket.request
     if (fds.some(({ kind }) => kind === "joined" || kind === "held") || setup?.some(({ kind }) => kind === "enter")) {
-      ticket.lostBeforeStart(Failures.objectLost)
+      ticket.lostBeforeStart(Failures.objectLost())
     } else {
       this.#tickets.delete(ticket.id)
       this.#events.untouched(ticket)
@@ -384,7 +384,7 @@ export class Family implements ConnectionHandler, Holder {
 
   #send(ticket: KeptProcess): void {
     if (ticket.request.fds.some((fd) => this.#isForeign(fd)) || this.#entersForeign(ticket.request))
-      queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost))
+      queueMicrotask(() => ticket.lostBeforeStart(Failures.objectLost()))
     else if (ticket.request.level === "cgroup") this.#sendInGroup(ticket)
     else this.#sender.send(ticket, this.#descriptors?.usable === true)
   }
@@ -495,7 +495,7 @@ export class Family implements ConnectionHandler, Holder {
     this.#descriptors = undefined
     this.#events.retired(this)
     for (const ticket of [...this.#tickets.values()]) {
-      ticket.lost(Failures.closed)
+      ticket.lost(Failures.closed())
       ticket.proven()
     }
     this.#events.dead(this)

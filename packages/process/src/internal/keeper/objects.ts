@@ -140,7 +140,7 @@ export class Objects {
 
   /** Why nothing is held any more. */
   get lost(): KeeperLost | undefined {
-    return this.#holder.isAlive ? undefined : Failures.heldLost
+    return this.#holder.isAlive ? undefined : Failures.heldLost()
   }
 
   /** `done` is called once, later. */

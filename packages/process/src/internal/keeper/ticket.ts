@@ -219,11 +219,11 @@ export class KeptProcess implements Ticket {
   /** Ends it because the family ends, which gives nobody longer than `limit` milliseconds. */
   end(limit: number): void {
     if (this.#state === "waiting") {
-      queueMicrotask(() => this.lostBeforeStart(Failures.closed))
+      queueMicrotask(() => this.lostBeforeStart(Failures.closed()))
       return
     }
     if (this.#state === "asked") {
-      if (this.#failure === undefined) this.#undo(Failures.closed)
+      if (this.#failure === undefined) this.#undo(Failures.closed())
       return
     }
     const { grace, linger, reach, signal } = this.request.stop
