@@ -70,12 +70,8 @@ const valid = <A, E>(root: Child.Any, use: (spec: TreeSpec) => AnyEffect<A, E>):
     if (spec.kind === "process" || spec.kind === "effect") {
       return Effect.fail(new InvalidTree({ path: [spec.name], problem: "is no supervisor" }))
     }
-    const valid = Effect.fromResult(validateTree(spec))
-    return Effect.andThen(isLarge(spec) ? Effect.andThen(valid, Effect.yieldNow) : valid, use(spec))
+    return Effect.andThen(Effect.fromResult(validateTree(spec)), use(spec))
   })
-
-/** One that is looked at for so long that others get their turn before it begins. */
-const isLarge = (spec: TreeSpec): boolean => spec.kind === "supervisor" && spec.children.length > 1_000
 
 // The boundary between the types of a tree and its data: what children provide, fail with and need is in their types alone.
 

@@ -18,10 +18,17 @@ const open = (spec: TreeSpec): Effect.Effect<Tree> =>
     Effect.map(makePubSub, (pubsub) => new Tree(spec, [spec.name], new Hub(pubsub), context))
   )
 
+/** Validating a large tree, making and beginning it take some tens of milliseconds each: others get their turns in between. */
+const pause = (spec: TreeSpec): Effect.Effect<void> =>
+  spec.kind === "supervisor" && spec.children.length > 1_000 ? Effect.yieldNow : Effect.void
+
 /** A tree that has begun; it ends with the scope. */
 const begun = (spec: TreeSpec): Effect.Effect<Tree, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.tap(open(spec), (tree) => Effect.sync(() => tree.begin())),
+    Effect.andThen(pause(spec), open(spec)).pipe(
+      Effect.tap(pause(spec)),
+      Effect.tap((tree) => Effect.sync(() => tree.begin()))
+    ),
     (tree) => tree.close
   )
 
