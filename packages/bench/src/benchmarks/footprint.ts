@@ -3,7 +3,7 @@
  */
 import { spawnAlone, tree } from "../contenders/peers/nursery.ts"
 import { installed as peers } from "../contenders/peers/peers.ts"
-import { atMost, type Context, compete, type Measurement } from "../harness/measurement.ts"
+import { atMost, type Context, compete, type Goal, type Measurement } from "../harness/measurement.ts"
 import * as Memory from "../harness/memory.ts"
 import { Stage, type Supervisor } from "../harness/supervised.ts"
 
@@ -34,36 +34,38 @@ const measure = async (context: Context, supervisor: Supervisor, services: numbe
   return { itself, helpers: sum(helpers), fresh, kernel }
 }
 
-export const footprint = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
-  const { quick, services: high } = context.size
-  const low = Math.round(high / 5)
-  const installed = context.installed()
-  // Reapers do not let others look into them.
-  const isRoot = process.geteuid?.() === 0
-  const ours = isRoot ? [tree(installed, { collects: true }), spawnAlone(installed, { collects: true })] : []
-  const supervisors: ReadonlyArray<Supervisor> = [...ours, ...peers]
+/** What each service costs between two numbers of them, whole and in parts. */
+const slope = async (
+  context: Context,
+  supervisors: ReadonlyArray<Supervisor>,
+  low: number,
+  high: number,
+  goal: Goal | undefined
+) => {
+  const { quick, rounds } = context.size
   const slopes = new Map<string, Array<Footprint>>()
-  const id = "P9"
-  const unit = "kB"
-  const from = `slope from ${low} to ${high}`
   const together = await compete(context, {
-    id,
-    work: `memory for each service, without its own, ${from}, proportional set size`,
-    unit,
+    id: "P9",
+    work: `memory for each service, without its own, slope from ${low} to ${high}, proportional set size`,
+    unit: "kB",
     note: isRoot ? "Nursery's and OTP's after a garbage collection" : "only root can measure Nursery's",
-    rounds: quick ? 1 : Math.min(context.size.rounds, 3),
+    rounds: quick ? 1 : Math.min(rounds, 3),
     contenders: supervisors.map((supervisor) => ({
       who: supervisor.who,
       ours: supervisor.ours === true,
-      ...(supervisor.ours === true ? { goal: atMost(32) } : {}),
+      ...(supervisor.ours === true && goal !== undefined ? { goal } : {}),
       measure: async () => {
         const few = await measure(context, supervisor, low)
         const many = await measure(context, supervisor, high)
-        const slope = (part: keyof Footprint) => (many[part] - few[part]) / (high - low)
-        const [itself, helpers, fresh, kernel] = [slope("itself"), slope("helpers"), slope("fresh"), slope("kernel")]
-        const known = slopes.get(supervisor.who) ?? []
-        slopes.set(supervisor.who, [...known, { itself, helpers, fresh, kernel }])
-        return itself + helpers
+        const each = (part: keyof Footprint) => (many[part] - few[part]) / (high - low)
+        const footprint = {
+          itself: each("itself"),
+          helpers: each("helpers"),
+          fresh: each("fresh"),
+          kernel: each("kernel")
+        }
+        slopes.set(supervisor.who, [...(slopes.get(supervisor.who) ?? []), footprint])
+        return footprint.itself + footprint.helpers
       }
     }))
   })
@@ -74,15 +76,31 @@ export const footprint = async (context: Context): Promise<ReadonlyArray<Measure
       goal: undefined,
       figures: (slopes.get(row.who) ?? []).slice(1).map((footprint) => footprint[part])
     }))
+  const itself: Measurement = {
+    ...together,
+    work: "of that, the supervisor's own process",
+    note: undefined,
+    // Nobody is compared: what is not in this process is in others.
+    rows: rowsOf("itself").map((row) => ({ ...row, ours: false }))
+  }
+  return { together, itself, rowsOf }
+}
+
+// Reapers do not let others look into them.
+const isRoot = process.geteuid?.() === 0
+
+export const footprint = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
+  const { services: high } = context.size
+  const low = Math.round(high / 5)
+  const installed = context.installed()
+  const ours = isRoot ? [tree(installed, { collects: true }), spawnAlone(installed, { collects: true })] : []
+  const { itself, rowsOf, together } = await slope(context, [...ours, ...peers], low, high, atMost(32))
+  // V8 compiles what is executed a thousand times, and keeps the memory that this took: once, however many services there are.
+  const collecting = [...ours, ...peers.filter(({ who }) => who === "OTP")]
+  const further = await slope(context, collecting, high, 3 * high, undefined)
   return [
     together,
-    {
-      ...together,
-      work: "of that, the supervisor's own process",
-      note: undefined,
-      // Nobody is compared: what is not in this process is in others.
-      rows: rowsOf("itself").map((row) => ({ ...row, ours: false }))
-    },
+    itself,
     {
       ...together,
       work: "the same right after the start, with all garbage and what is kept for new objects",
@@ -91,9 +109,11 @@ export const footprint = async (context: Context): Promise<ReadonlyArray<Measure
     },
     {
       ...together,
-      work: `kernel memory (slab, stacks, page tables) for each service, ${from}`,
+      work: `kernel memory (slab, stacks, page tables) for each service, slope from ${low} to ${high}`,
       note: "of the whole machine, the service itself included",
       rows: rowsOf("kernel")
-    }
+    },
+    further.together,
+    further.itself
   ]
 }
