@@ -13,7 +13,7 @@
  * - Text is UTF-8. A byte order mark at the beginning of the input is passed over.
  */
 import type * as Arr from "effect/Array"
-import * as ByteSize from "effect/ByteSize"
+import type * as ByteSize from "effect/ByteSize"
 import type * as Channel from "effect/Channel"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
@@ -21,6 +21,7 @@ import type * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import type { BadRecord, DecodeError, EncodeError } from "./CodecError.ts"
+import { limitOf } from "./internal/codec/limit.ts"
 import type { Spec } from "./internal/codec/model.ts"
 import type { prefixes } from "./internal/codec/prefixed.ts"
 import * as run from "./internal/codec/run.ts"
@@ -254,10 +255,6 @@ export interface DecodeOptions<out E = never, out R = never> {
    */
   readonly deadLetters?: Sink.Sink<unknown, BadRecord, unknown, E, R> | undefined
 }
-
-/** @internal */
-export const limitOf = (size: ByteSize.Input | undefined): number =>
-  size === undefined ? 1024 * 1024 : Math.min(Number(ByteSize.fromInputUnsafe(size)), 2 ** 30)
 
 /**
  * Makes records of a Stream of bytes.

@@ -31,6 +31,8 @@ import * as internal from "./internal/value.ts"
 import type { FileError, StageFailed } from "./PipelineError.ts"
 
 export { decode, encode } from "./internal/coded.ts"
+export type { PoolFailure } from "./internal/pooled.ts"
+export { pool } from "./internal/pooled.ts"
 export type { Progress, StageProgress } from "./internal/progress.ts"
 export type { Policy, Refusal, RunSink, StringOptions, Writable } from "./internal/running.ts"
 export { catchStage, collect, policy, run, string, timeLimit, toSink, toStream } from "./internal/running.ts"

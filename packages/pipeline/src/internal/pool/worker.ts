@@ -1,0 +1,240 @@
+/**
+ * One life of a worker: a process that is given requests until it fails, or is not needed any more.
+ *
+ * @internal
+ */
+import {
+  Command,
+  ExitError,
+  Fd,
+  type FdError,
+  type KeeperLost,
+  type Nursery,
+  Process,
+  type SpawnError,
+  type StreamError
+} from "@nursery/process"
+import type * as Arr from "effect/Array"
+import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import { DecodeError } from "../../CodecError.ts"
+import type { WorkerCommand } from "../../WorkerPool.ts"
+import { BadResponse, PoolClosed, RequestTimedOut, WorkerExited, WorkerFailure } from "../../WorkerPoolError.ts"
+import { type Encoder, nothing, type Spec, Unwritable } from "../codec/model.ts"
+import * as run from "../codec/run.ts"
+import { type Dispatcher, type Entry, type Message, Slot } from "./dispatcher.ts"
+
+export interface WorkerPlan {
+  readonly command: WorkerCommand
+  readonly transport: "stdio" | "socketpair"
+  readonly encoder: Encoder
+  readonly responses: Spec
+  readonly limit: number
+  readonly isBatched: boolean
+  readonly timeout: Duration.Duration | undefined
+  /** A process runs and takes requests. */
+  readonly opened: () => void
+  /** What becomes of a request that the format has no form for. */
+  readonly unwritable: (message: Message, cause: Unwritable) => void
+  /** What becomes of requests that a worker had which has failed. */
+  readonly lost: (entries: ReadonlyArray<Entry>, failure: WorkerFailure | PoolClosed) => void
+}
+
+/** What a life ends with. */
+export type LifeFailure = WorkerFailure | SpawnError | FdError | KeeperLost | StreamError
+
+type Bytes = Arr.NonEmptyReadonlyArray<Uint8Array>
+
+/** A worker that runs, and what it answers. Its requests are being written. */
+interface Line {
+  readonly process: Process.ProcessBase<unknown>
+  readonly answers: Stream.Stream<Uint8Array, unknown>
+}
+
+type Writer = Sink.Sink<void, Uint8Array, unknown, FdError | KeeperLost | StreamError>
+
+/** The stderr of a process whose command has a pipe there: the last of it is kept for the error of its exit. */
+const drain = (process: object): Effect.Effect<void, never, Scope.Scope> => {
+  const { stderr }: { readonly stderr?: Stream.Stream<Uint8Array, unknown> } = process
+  return stderr === undefined ? Effect.void : Effect.asVoid(Effect.forkScoped(Effect.ignore(Stream.runDrain(stderr))))
+}
+
+/** Writes in the background whatever there is to write, and returns when it can be written. */
+const writing = (next: Effect.Effect<Bytes>, requests: Writer) =>
+  Effect.gen(function* () {
+    const opened = Deferred.makeUnsafe<void, FdError | KeeperLost | StreamError>()
+    // It is asked for the first time when what it writes to is open.
+    const source = Stream.fromPull(Effect.succeed(Effect.andThen(Deferred.succeed(opened, undefined), next)))
+    yield* Stream.run(source, requests).pipe(
+      // Who does not read any more is about to end, and that is seen where its answers are read.
+      Effect.catch((error) => Deferred.fail(opened, error)),
+      Effect.forkScoped({ startImmediately: true })
+    )
+    yield* Deferred.await(opened)
+  })
+
+const spawn = (
+  plan: WorkerPlan,
+  next: Effect.Effect<Bytes>
+): Effect.Effect<Line, LifeFailure, Nursery.Nursery | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { command } = plan
+    if (plan.transport === "stdio") {
+      const process = yield* Process.spawn(Command.stdout(Command.stdin(command, "pipe"), "pipe"))
+      yield* writing(next, process.stdin)
+      return { process, answers: process.stdout }
+    }
+    const [ours, theirs] = yield* Fd.socketpair()
+    // This end is opened before the process gets the other one: later it could not be.
+    yield* writing(next, Fd.writable(ours))
+    const process = yield* Process.spawn(Command.fds(command, { ...command.fds, 3: Fd.give(theirs) }))
+    return { process, answers: Fd.readable(ours) }
+  })
+
+/** The bytes of messages, and those of them that have a form. */
+const write = (staged: ReadonlyArray<Message>, plan: WorkerPlan): readonly [Uint8Array, ReadonlyArray<Message>] => {
+  let messages = staged
+  while (messages.length > 0) {
+    try {
+      const encoded = messages.map((message) => {
+        const values = message.map((entry) => entry.encoded)
+        return plan.isBatched ? values : values[0]
+      })
+      return [plan.encoder.write(encoded), messages]
+    } catch (cause) {
+      if (!(cause instanceof Unwritable)) throw cause
+      const { index } = cause
+      plan.unwritable(messages[index] ?? [], cause)
+      messages = messages.filter((_, each) => each !== index)
+    }
+  }
+  return [nothing, messages]
+}
+
+/** What the writer sends next, as soon as there is something. */
+const nextBytes = (dispatcher: Dispatcher, slot: Slot, plan: WorkerPlan): Effect.Effect<Bytes> =>
+  Effect.callback((resume) => {
+    const check = (): void => {
+      slot.wake = check
+      if (slot.staged.length === 0) return
+      const [bytes, messages] = write(dispatcher.unstage(slot), plan)
+      slot.wake = messages.length === 0 ? check : undefined
+      dispatcher.sent(slot, messages)
+      if (messages.length > 0) resume(Effect.succeed([bytes]))
+    }
+    check()
+    return Effect.sync(() => {
+      slot.wake = undefined
+    })
+  })
+
+/** Reads answers until the worker writes no more; fails where one is none. */
+const read = (
+  dispatcher: Dispatcher,
+  slot: Slot,
+  plan: WorkerPlan,
+  answers: Line["answers"]
+): Effect.Effect<void, BadResponse> =>
+  answers.pipe(
+    // The end of what can be read is the end of the worker, whatever it is.
+    Stream.catchCause(() => Stream.empty),
+    Stream.pipeThroughChannel(run.decode(plan.responses, { limit: plan.limit, deadLetters: undefined })),
+    Stream.runForEachArray((values) => {
+      const problem = dispatcher.answered(slot, values)
+      return problem === undefined ? Effect.void : Effect.fail(new BadResponse({ problem }))
+    }),
+    Effect.mapError((error) => {
+      if (error instanceof BadResponse) return error
+      const problem = error instanceof Error ? error.message : String(error)
+      return error instanceof DecodeError ? new BadResponse({ problem, error }) : new BadResponse({ problem })
+    }),
+    withServices
+  )
+
+// What the Schema of the answers needs is in the type of `WorkerPool.make`, whose context workers run in.
+const withServices = <A, E>(effect: Effect.Effect<A, E, unknown>): Effect.Effect<A, E> => effect as Effect.Effect<A, E>
+
+/** Fails when a request has been the worker's next for too long. */
+const watch = (slot: Slot, limit: Duration.Duration): Effect.Effect<never, RequestTimedOut> =>
+  Effect.gen(function* () {
+    while (true) {
+      if (slot.sent.size === 0) {
+        yield* Effect.callback<void>((resume) => {
+          slot.onBusy = () => resume(Effect.void)
+        })
+      }
+      const left = slot.since + Duration.toMillis(limit) - (yield* Clock.currentTimeMillis)
+      if (left > 0) yield* Effect.sleep(left)
+      else if (slot.sent.size > 0) return yield* new RequestTimedOut({ limit })
+    }
+  })
+
+/** How a process has ended that writes no more, or that is not to go on. */
+const end = (
+  process: Process.ProcessBase<unknown>,
+  failure: BadResponse | RequestTimedOut | undefined
+): Effect.Effect<never, WorkerFailure> =>
+  Effect.gen(function* () {
+    const { status } = yield* process.stop(failure === undefined ? undefined : { signal: "SIGKILL" })
+    if (failure !== undefined) return yield* failure
+    const stderr = yield* process.success.pipe(
+      Effect.as(""),
+      Effect.catch((error) => Effect.succeed(error instanceof ExitError ? error.stderr : ""))
+    )
+    return yield* new WorkerExited({ status, stderr })
+  })
+
+const isWorkerFailure = Schema.is(WorkerFailure)
+
+/** What became of the requests of a life that did not end by itself. */
+const failureOf = (cause: Cause.Cause<LifeFailure>): WorkerFailure | PoolClosed => {
+  const [reason] = cause.reasons
+  if (reason?._tag === "Fail" && isWorkerFailure(reason.error)) return reason.error
+  if (reason?._tag === "Die")
+    return new BadResponse({ problem: `reading the answers failed: ${String(reason.defect)}` })
+  return new PoolClosed({ problem: "the pool of workers has been closed" })
+}
+
+/** Never succeeds: a worker that is not needed any more is interrupted. */
+export const life = (
+  dispatcher: Dispatcher,
+  key: string,
+  plan: WorkerPlan
+): Effect.Effect<never, LifeFailure, Nursery.Nursery | Scope.Scope> =>
+  Effect.suspend(() => {
+    const slot = new Slot(key)
+    return Effect.onExit(serve(dispatcher, slot, plan), (exit) =>
+      Effect.sync(() => {
+        const entries = dispatcher.closed(slot)
+        if (entries.length > 0 && Exit.isFailure(exit)) plan.lost(entries, failureOf(exit.cause))
+      })
+    )
+  })
+
+const serve = (
+  dispatcher: Dispatcher,
+  slot: Slot,
+  plan: WorkerPlan
+): Effect.Effect<never, LifeFailure, Nursery.Nursery | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { answers, process } = yield* spawn(plan, nextBytes(dispatcher, slot, plan))
+    if (plan.command.stderr === "pipe") yield* drain(process)
+    // Those that it leaves behind could hold its output open.
+    yield* process.exit.pipe(Effect.andThen(process.stop()), Effect.ignore, Effect.forkScoped)
+    dispatcher.opened(slot)
+    plan.opened()
+    const reading = read(dispatcher, slot, plan, answers)
+    const watched = plan.timeout === undefined ? reading : Effect.raceFirst(reading, watch(slot, plan.timeout))
+    return yield* Effect.matchEffect(watched, {
+      onSuccess: () => end(process, undefined),
+      onFailure: (failure) => end(process, failure)
+    })
+  })
