@@ -308,15 +308,19 @@ const isThere = (program: string): boolean => {
   }
 }
 
-/** What each shows at first, what more where there is more room, and the keys that end it. Two of them get 100 lines to show. */
+/**
+ * What each shows at first, what more where there is more room, and the keys that end it. Two of them get 100 lines to show. A key for
+ * drawing again, too: not all of them look at a new size that they are told of while they draw. But top takes keys that come at once for
+ * one that it does not know.
+ */
 const programs = [
-  ["vi", "vim-tiny", "line 20", "line 37", ":q!\r"],
-  ["less", "less", "line 20", "line 37", "q"],
-  ["top", "procps", "load average", "load average", "q"]
+  ["vi", "vim-tiny", "line 20", "\x0c", "line 37", ":q!\r"],
+  ["less", "less", "line 20", "\x0c", "line 37", "q"],
+  ["top", "procps", "load average", "", "load average", "q"]
 ] as const
 
 layer(Nursery.layer, { excludeTestServices: true })("a program for the whole screen", (it) => {
-  for (const [program, debian, first, more, keys] of programs) {
+  for (const [program, debian, first, again, more, keys] of programs) {
     const missing = isThere(program) ? "" : ` (skipped: ${program} is not installed, apt install ${debian})`
     it.effect.skipIf(missing !== "")(`draws, is resized and ends by its keys: ${program}${missing}`, () =>
       Effect.gen(function* () {
@@ -328,6 +332,7 @@ layer(Nursery.layer, { excludeTestServices: true })("a program for the whole scr
         const dialogue = yield* Expect.dialogue(pty)
         yield* dialogue.until(first)
         yield* pty.resize(100, 40)
+        yield* dialogue.send(again)
         yield* dialogue.until(more)
         yield* dialogue.send(keys)
         expect((yield* exit).status).toEqual({ _tag: "Exited", code: 0 })
