@@ -7,7 +7,7 @@
 
 #define SIGNAL_MAX 64
 #define SPAWN_FLAGS (SPAWN_SHELL_FALLBACK | SPAWN_GROUP_ON_FAILURE | SPAWN_CLEAR_ENVIRONMENT | SPAWN_NOTIFY | SPAWN_LISTEN_PID | \
-                     SPAWN_STORE)
+                     SPAWN_STORE | SPAWN_FOREGROUND)
 
 struct reader {
   const char *at, *end;
@@ -74,6 +74,9 @@ static const char *decode_spawn(struct reader *reader, struct spawn_request *spa
   if (!take(reader, head, sizeof *head)) return "a spawn is cut off";
   if (head->flags > SPAWN_FLAGS || head->zero != 0) return "a spawn has unknown flags";
   if (head->level > LEVEL_CGROUP || head->session > SESSION_OWNER || !is_policy(&head->stop)) return "a spawn has unknown options";
+  if ((head->flags & SPAWN_FOREGROUND) && (head->session != SESSION_GROUP || head->level == LEVEL_GROUP)) {
+    return "the foreground is for a group in the owner's session";
+  }
   if (head->umask != UMASK_OF_OWNER && (head->umask < 0 || head->umask > 0777)) return "a umask is out of range";
   if (head->fd_count > JOB_FDS) return "too many descriptors";
   size_t rest = (size_t)(reader->end - reader->at), fds = head->fd_count * sizeof(struct spawn_fd);

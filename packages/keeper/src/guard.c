@@ -22,6 +22,7 @@
 #include "ledger.h"
 #include "paths.h"
 #include "system.h"
+#include "terminal.h"
 #include "walk.h"
 
 #define OWNER_SOCKET 3
@@ -163,6 +164,7 @@ int main(int argc, char **argv) {
   guard.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   wait_for_keeper(&guard);
   end_everything(&guard);
+  terminal_give_back();
   paths_remove();
   return 0;
 }

@@ -45,6 +45,7 @@ struct job {
   uint8_t in_init; /* it is for the init of a pid namespace */
   uint8_t in_cgroup; /* it gets a cgroup of its own */
   int32_t umask;
+  uint32_t terminal; /* with SPAWN_FOREGROUND: which of the descriptors it is */
   uint32_t uid, gid;      /* with changes_identity: the owner dropped privileges */
   uint32_t groups;        /* that many uint32_t follow the items, at the next multiple of 4 */
   uint32_t argc, envc, filec, fd_count, string_size;
@@ -85,6 +86,7 @@ enum event_kind {
   EVENT_ENDED = 4,  /* the reaper is idle again */
   EVENT_DONE = 5,
   EVENT_WALKING = 6, /* the answer to COMMAND_KILL: the reaper is not stuck */
+  EVENT_STOPPED = 7, /* a leader with SPAWN_FOREGROUND */
   EVENT_CGROUP = 16  /* with `cgroup` */
 };
 

@@ -68,6 +68,7 @@ struct process *process_new(uint32_t id) {
 const struct lent_fd *lent_to(const struct process *process) { return process->many == NULL ? process->few : process->many; }
 
 void process_remove(struct process *process) {
+  foreground_end(process->id, true);
   pending_forget(process->id);
   gifts_settle(process->id, false);
   notify_close(process);
@@ -181,7 +182,10 @@ static int wait_time(int64_t now) {
   if (jobs >= 0) return jobs;
   if (wants_reaper() || wants_init()) return 0;
   if (keeper->adopting) return keeper->adopt_pause;
-  return keeper->first_deadline == NO_RECORD ? -1 : until(process_at(keeper->first_deadline)->deadline, now);
+  int64_t look = keeper->foreground.look_at, first = 0;
+  if (keeper->first_deadline != NO_RECORD) first = process_at(keeper->first_deadline)->deadline;
+  if (first == 0 || (look != 0 && look < first)) first = look;
+  return first == 0 ? -1 : until(first, now);
 }
 
 static void dispatch(const struct epoll_event *event) {
@@ -246,6 +250,7 @@ int run_keeper(void *argument) {
     for (int i = 0; i < count; i++) dispatch(&events[i]);
     int64_t now = now_milliseconds();
     pass_deadlines(now);
+    foreground_look(now);
     if (keeper->adopting) pool_adopt();
     send_waiting_jobs();
     owner_write();

@@ -9,6 +9,7 @@
  *   objects.c   what is held for the owner
  *   guests.c    sockets that the owner connects to
  *   notify.c    messages of children, sd_notify(3)
+ *   foreground.c  the owner's terminal, while a process has its foreground
  */
 #ifndef NURSERY_KEEPER_H
 #define NURSERY_KEEPER_H
@@ -18,6 +19,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <termios.h>
 
 #include "frames.h"
 #include "job.h"
@@ -91,6 +93,22 @@ struct barrier {
 
 #define BARRIERS_MAX 64
 
+enum foreground_state {
+  FOREGROUND_TAKEN, /* the process has it */
+  FOREGROUND_BACK,  /* the process has stopped, and the owner is to */
+  FOREGROUND_BEHIND /* the process runs, and somebody else has the terminal */
+};
+
+struct foreground {
+  uint32_t process; /* 0: none */
+  uint8_t state;    /* enum foreground_state */
+  uint8_t looks;    /* how often the owner was found not to have stopped */
+  int terminal;
+  pid_t group;      /* the owner's */
+  struct termios modes, its_modes; /* the owner's, and those of the process when it stopped */
+  int64_t look_at;  /* milliseconds of the monotonic clock, 0: nothing to look at */
+};
+
 struct owner_state {
   int umask;
   bool identity_changed;
@@ -153,6 +171,7 @@ struct keeper {
   struct barrier barriers[BARRIERS_MAX]; /* in the order of their positions */
   int barrier_count;
   uint64_t output_sent; /* bytes, in all */
+  struct foreground foreground;
 };
 
 /*
@@ -273,6 +292,14 @@ void object_relay_changed(const siginfo_t *info);
 /* The spawn of a process gives an end away, which is settled when it has started or failed. False without memory. */
 bool gift_promise(uint32_t process, uint32_t object, uint32_t end);
 void gifts_settle(uint32_t process, bool started);
+
+/* foreground.c */
+/* errno, 0: it is the one that is to have the foreground; `terminal` is a copy to take it by. */
+int foreground_begin(uint32_t process, int *terminal);
+/* It has ended, if it was the one: the owner has the terminal again. `crashed`: with the modes that it had before. */
+void foreground_end(uint32_t process, bool crashed);
+void foreground_stopped(const struct process *process);
+void foreground_look(int64_t now);
 
 /* guests.c */
 void guests_listen(uint32_t request);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -185,6 +186,15 @@ static void run_program(struct launching *launching) {
   int target = -1;
   failure->step = STEP_SESSION;
   if ((failure->error = join_session(job, context)) != 0) return;
+  if (job->flags & SPAWN_FOREGROUND) {
+    /* SIGTTOU is blocked here, as all signals are: else it would stop whoever does this from the background. */
+    const pid_t own = getpid();
+    failure->step = STEP_TERMINAL;
+    if (ioctl(plan->sources[job->terminal], TIOCSPGRP, &own) != 0) {
+      failure->error = errno;
+      return;
+    }
+  }
   /*
    * The owner's directory as it is now, even one that has been removed or is reached by no path any more. It needs no permission of
    * an identity that the owner took after it had come here.

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <termios.h>
 
 #include "cgroup.h"
 #include "paths.h"
@@ -26,6 +27,8 @@ struct slot {
 struct ledger {
   _Atomic uint32_t used;              /* no slot from here on was ever used */
   _Atomic uint32_t owner_death_grace; /* milliseconds, as the owner's HELLO said */
+  _Atomic int32_t terminal_group; /* the process group that the foreground of the owner's terminal goes back to, 0: none */
+  struct termios terminal_modes;  /* and its modes; written before the group is */
   struct slot slots[SLOTS];
   struct bound_path paths[BOUND_PATHS]; /* the keeper's; see paths.h */
   struct nursery_cgroup cgroup;         /* likewise; see cgroup.h */

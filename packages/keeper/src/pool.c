@@ -261,6 +261,7 @@ static void exited(const struct event *event) {
   struct process *process = process_find(event->process);
   if (process == NULL) return;
   process->exited = true;
+  foreground_end(process->id, WIFSIGNALED(event->exited.status));
   if (process->told) {
     notify_catch_up(process);
     reply(REPLY_EXITED, process->id, &event->exited, sizeof event->exited);
@@ -292,6 +293,9 @@ static void handle_event(const struct event *event) {
     case EVENT_DONE:
       /* A process may forge a command to the init of its namespace, but not answer for another process. */
       if (pending_is_of((uint16_t)event->sequence, event->process)) pending_answer((uint16_t)event->sequence, event->error);
+      break;
+    case EVENT_STOPPED:
+      if (process != NULL) foreground_stopped(process);
       break;
     case EVENT_WALKING:
       if (process != NULL) confirm_walk(process);
@@ -333,6 +337,7 @@ void pool_retire(void) {
 /* What a dead reaper leaves falls to the keeper, which ends it. The owner hears of it at once. */
 void lose(struct process *process, pid_t reaper) {
   keeper->adopting = true;
+  foreground_end(process->id, true);
   uint32_t pid = (uint32_t)reaper;
   if (process->told) {
     notify_catch_up(process);

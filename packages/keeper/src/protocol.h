@@ -126,7 +126,8 @@ enum spawn_flag {
   SPAWN_CLEAR_ENVIRONMENT = 4, /* start from an empty environment, not from the last ENVIRONMENT */
   SPAWN_NOTIFY = 8, /* NOTIFY_SOCKET names a socket of its own; WATCHDOG_USEC and WATCHDOG_PID of the owner are not inherited */
   SPAWN_LISTEN_PID = 16, /* the value of the variable LISTEN_PID, for which there is room of LISTEN_PID_ROOM, becomes its pid */
-  SPAWN_STORE = 32 /* with SPAWN_NOTIFY: what its processes send with FDSTORE=1 becomes objects, sd_pid_notify_with_fds(3) */
+  SPAWN_STORE = 32, /* with SPAWN_NOTIFY: what its processes send with FDSTORE=1 becomes objects, sd_pid_notify_with_fds(3) */
+  SPAWN_FOREGROUND = 64 /* with SESSION_GROUP: its group is that of the foreground of the owner's terminal until it ends or stops */
 };
 
 #define LISTEN_PID_ROOM 10 /* characters */

@@ -118,6 +118,15 @@ static void reap(struct tree *tree) {
   }
 }
 
+/* Ctrl-Z of a process that has the terminal of the owner, who then has to get it back. */
+static void tell_stop(const struct tree *tree) {
+  siginfo_t info = {0};
+  if (!(tree->flags & SPAWN_FOREGROUND) || tree->leader == 0) return;
+  if (waitid(P_PID, (id_t)tree->leader, &info, WSTOPPED | WNOHANG) != 0 || info.si_pid == 0 || info.si_code != CLD_STOPPED) return;
+  struct event event = {.kind = EVENT_STOPPED, .process = tree->process};
+  reaper_send(tree->reaper, &event);
+}
+
 static int wait_signal(struct tree *tree, siginfo_t *info, long milliseconds) {
   if (milliseconds < 0) return sigwaitinfo(&tree->signals, info);
   struct timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
@@ -268,8 +277,10 @@ static void serve(struct tree *tree) {
       reaper_give_back_memory(tree->reaper);
       patience = -1;
     }
-    if (signal == SIGCHLD) reap(tree);
-    else if (signal == SIGNAL_PARENT_DIED) check_parent(tree);
+    if (signal == SIGCHLD) {
+      reap(tree);
+      tell_stop(tree);
+    } else if (signal == SIGNAL_PARENT_DIED) check_parent(tree);
     else if (signal == SIGNAL_COMMAND_WAITS) obey(tree, waiting_command(tree->reaper));
     else if (signal == SIGNAL_COMMAND && is_command(tree->reaper, info.si_pid, info.si_code)) {
       obey(tree, (union command){.value = info.si_value.sival_ptr});

@@ -577,6 +577,12 @@ void spawn(uint32_t id, const struct spawn_request *request) {
     error = errno;
     step = STEP_NAMESPACE;
   }
+  uint32_t terminal = set_up.count;
+  if (error == 0 && (request->head.flags & SPAWN_FOREGROUND)) {
+    error = terminal < JOB_FDS ? foreground_begin(id, &set_up.pass[terminal]) : EMFILE;
+    if (error == 0) set_up.count++;
+    else step = STEP_TERMINAL;
+  }
   char variable[NOTIFY_VARIABLE_SIZE];
   bool notifies = (request->head.flags & SPAWN_NOTIFY) != 0;
   if (error == 0 && notifies) error = notify_open(process, variable);
@@ -587,6 +593,7 @@ void spawn(uint32_t id, const struct spawn_request *request) {
     return;
   }
   number_processes(first_process);
+  job_of()->terminal = terminal;
   process->start_by = now_milliseconds() + keeper->options.spawn_deadline;
   set_deadline(process, process->start_by);
   hand_over_or_wait(process, &set_up, taker_of(process));

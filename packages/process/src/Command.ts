@@ -55,6 +55,7 @@ export {
   env,
   fdStore,
   fds,
+  foreground,
   limits,
   namespaces,
   notify,
@@ -118,6 +119,7 @@ export interface Command<
   readonly umask: number | undefined
   readonly session: Session
   readonly controllingTerminal: boolean | undefined
+  readonly foreground: boolean
   readonly namespaces: Namespace | undefined
   readonly notify: boolean
   readonly limits: Limits
@@ -173,6 +175,7 @@ export interface Encoded {
   readonly umask?: number
   readonly session?: Session
   readonly controllingTerminal?: boolean
+  readonly foreground?: boolean
   readonly notify?: boolean
   /** Sizes are numbers of bytes or texts as in `"512 MiB"`, times texts as in `"30 seconds"`. */
   readonly limits?: { readonly [name: string]: EncodedLimit }

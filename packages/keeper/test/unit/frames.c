@@ -215,7 +215,9 @@ static void spawns(void) {
   } while (0)
 
 static void broken_spawns(void) {
-  WITH(head.flags = 64);
+  WITH(head.flags = 128);
+  WITH(head.flags = SPAWN_FOREGROUND);
+  WITH(head.flags = SPAWN_FOREGROUND; head.session = SESSION_GROUP; head.level = LEVEL_GROUP);
   WITH(head.level = 4);
   WITH(head.session = 3);
   WITH(head.zero = 1);

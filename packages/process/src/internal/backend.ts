@@ -178,6 +178,8 @@ export interface SpawnRequest {
   readonly listenPid?: boolean
   /** What its processes hand over by sd_pid_notify_with_fds(3) is held; the observer gets it with the notification, and drops it. */
   readonly store?: boolean
+  /** Its group has the foreground of this program's terminal. With the session `group`. */
+  readonly foreground?: boolean
   readonly setup?: ReadonlyArray<SetupItem>
 }
 

@@ -18,7 +18,7 @@ import { leftOpen, text } from "../behaviour/setup.ts"
 import { temporary } from "../support/native.ts"
 import * as Proc from "../support/proc.ts"
 import { until } from "../support/within.ts"
-import { failure, on, relays, screen, sh } from "./support.ts"
+import { failure, on, patience, relays, screen, sh } from "./support.ts"
 
 const typed = (words: string) => Stream.make(new TextEncoder().encode(words))
 
@@ -76,7 +76,7 @@ layer(Nursery.layer, { excludeTestServices: true })("a pty", (it) => {
   it.effect("is the controlling terminal: Ctrl-C, Ctrl-\\ and Ctrl-D reach its foreground", () =>
     Effect.gen(function* () {
       const pty = yield* Fd.pty()
-      const shell = yield* Expect.dialogue(pty)
+      const shell = yield* Expect.dialogue(pty, patience)
       for (const [key, status] of [
         ["\x03", { _tag: "Signaled", signal: "SIGINT" }],
         ["\x1c", { _tag: "Signaled", signal: "SIGQUIT" }],
@@ -95,7 +95,7 @@ layer(Nursery.layer, { excludeTestServices: true })("a pty", (it) => {
       const pty = yield* Fd.pty()
       const env = { PS1: "@ ", TERM: "dumb", HISTFILE: undefined }
       const bash = yield* Process.spawn(Command.make("bash", ["--norc", "-i"], { ...on(pty), env }))
-      const shell = yield* Expect.dialogue(pty)
+      const shell = yield* Expect.dialogue(pty, patience)
       yield* shell.until("@ ")
       // The shell says which job it continues before that has the terminal.
       const job = "trap 'echo back' CONT; echo running; while :; do sleep 1000 & wait; done"
@@ -117,7 +117,7 @@ layer(Nursery.layer, { excludeTestServices: true })("a pty", (it) => {
       const pty = yield* Fd.pty()
       const script = "trap 'stty size' WINCH; echo ready; while :; do sleep 1000 & wait; done"
       yield* Process.spawn(sh(script, on(pty)))
-      const shown = yield* Expect.make(pty.output)
+      const shown = yield* Expect.make(pty.output, patience)
       yield* shown.until("ready\r\n")
       yield* pty.resize(100, 30)
       yield* shown.until("30 100\r\n")
@@ -143,7 +143,7 @@ layer(Nursery.layer, { excludeTestServices: true })("a pty", (it) => {
   it.effect("survives the processes that use it one after the other", () =>
     Effect.gen(function* () {
       const pty = yield* Fd.pty()
-      const shown = yield* Expect.make(pty.output)
+      const shown = yield* Expect.make(pty.output, patience)
       for (const life of ["first", "second", "third"]) {
         const process = yield* Process.spawn(sh(`echo ${life} >/dev/tty`, on(pty)))
         yield* shown.until(`${life}\r\n`)
@@ -168,7 +168,7 @@ layer(Nursery.layer, { excludeTestServices: true })("a pty", (it) => {
       })
       expect(refused?.message).toContain("start this one with `controllingTerminal: false`")
       yield* Process.spawn(Command.controllingTerminal(second, false))
-      const shown = yield* Expect.make(pty.output)
+      const shown = yield* Expect.make(pty.output, patience)
       yield* shown.until(/has none\r\n/)
       yield* first.stop()
       const third = yield* Process.spawn(sh("exec </dev/tty", on(pty)))
@@ -247,7 +247,7 @@ layer(Nursery.layer, { excludeTestServices: true })("a pty whose relay is killed
     Effect.gen(function* () {
       const pty = yield* Fd.pty()
       const { exit } = yield* Process.spawn(sh("echo ready; exec sleep 1000", on(pty)))
-      const shown = yield* Expect.make(pty.output)
+      const shown = yield* Expect.make(pty.output, patience)
       yield* shown.until("ready\r\n")
       const [relay] = relays(Proc.families()[0]?.keeper ?? 0)
       Proc.kill(relay ?? 0)
@@ -329,7 +329,7 @@ layer(Nursery.layer, { excludeTestServices: true })("a program for the whole scr
         const pty = yield* Fd.pty()
         const args = program === "top" ? [] : [file]
         const { exit } = yield* Process.spawn(Command.make(program, args, { ...on(pty), env: screen }))
-        const dialogue = yield* Expect.dialogue(pty)
+        const dialogue = yield* Expect.dialogue(pty, patience)
         yield* dialogue.until(first)
         yield* pty.resize(100, 40)
         yield* dialogue.send(again)

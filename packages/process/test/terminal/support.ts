@@ -25,3 +25,6 @@ export const relays = (keeper: number): ReadonlyArray<number> =>
 
 /** For programs that draw. */
 export const screen = { TERM: "xterm", LESS: undefined, LINES: undefined, COLUMNS: undefined }
+
+/** Of a dialogue: only what never comes takes it. */
+export const patience = { timeout: "100 seconds" } as const

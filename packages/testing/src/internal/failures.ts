@@ -47,8 +47,12 @@ export const reasonOf = (request: SpawnRequest, { errno, reason, step }: SpawnPr
       return new ProcessError.NamespaceSetup({ errno })
     case "containment":
       return new ProcessError.Containment({ level: request.level, problem: errno })
-    case "sandbox":
     case "terminal":
+      return new ProcessError.TerminalUnavailable({
+        use: request.foreground === true ? "foreground" : "controllingTerminal",
+        problem: errno
+      })
+    case "sandbox":
       return new ProcessError.Unsupported({ feature: step, problem: errno })
     case "exec":
       return execReason(request, errno)

@@ -200,6 +200,28 @@ export const controllingTerminal: Setter<boolean | undefined> = dual(
 )
 
 /**
+ * Sets whether the process takes over the terminal of this program.
+ *
+ * **Example** (An editor, and then this program goes on)
+ *
+ * ```ts
+ * import { Command, Process } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ *
+ * const edit = (file: string) =>
+ *   Effect.gen(function* () {
+ *     const editor = Command.make("vi", [file], { stdin: "inherit" }).pipe(Command.foreground(true))
+ *     const { success } = yield* Process.spawn(editor)
+ *     yield* success
+ *   }).pipe(Effect.scoped)
+ * ```
+ */
+export const foreground: Setter<boolean> = dual(
+  2,
+  <In, Out, Err, Fds>(self: Command<In, Out, Err, Fds>, foreground: boolean) => make({ ...self, foreground })
+)
+
+/**
  * Sets whether the process can tell how it is by sd_notify(3); what it tells is in `process.notifications`.
  *
  * **Example** (Waiting until a service is ready)

@@ -32,6 +32,7 @@ const withOptions = (program: string, args: ReadonlyArray<Word>, options: Option
     umask: options.umask,
     session: options.session ?? defaults.session,
     controllingTerminal: options.controllingTerminal,
+    foreground: options.foreground ?? defaults.foreground,
     namespaces: options.namespaces,
     notify: options.notify ?? defaults.notify,
     limits: options.limits ?? defaults.limits,

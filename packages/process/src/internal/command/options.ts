@@ -141,6 +141,13 @@ export interface Options<
    * controlling terminal of one session only: another process that uses it at the same time is started with `false`.
    */
   readonly controllingTerminal?: boolean | undefined
+  /**
+   * Whether it takes over the terminal of this program, as a job in the foreground of a shell: Ctrl-C and the other keys that are signals reach
+   * it and not this program. It leads a process group in the session of this program, like `session: "group"`. When it has ended,
+   * however it ended, or is stopped by Ctrl-Z, this program has the terminal again. There is one such process at a time. Give it the
+   * terminal as `stdin: "inherit"`, and read nothing from it here meanwhile.
+   */
+  readonly foreground?: boolean | undefined
   /** The namespaces that the process is started in; by default those of this program. */
   readonly namespaces?: Names | undefined
   /**

@@ -96,6 +96,7 @@ const Form = Schema.Struct({
   umask: Schema.optionalKey(Schema.Int),
   session: Schema.optionalKey(Schema.Literals(["new", "group", "owner"])),
   controllingTerminal: Schema.optionalKey(Schema.Boolean),
+  foreground: Schema.optionalKey(Schema.Boolean),
   notify: Schema.optionalKey(Schema.Boolean),
   limits: Schema.optionalKey(Schema.Record(Schema.String, Limit)),
   credentials: Schema.optionalKey(Credentials),
@@ -236,6 +237,7 @@ const encode = (self: Plain): Effect.Effect<Form, SchemaIssue.Issue> => {
   if (self.umask !== undefined) form.umask = self.umask
   if (self.session !== defaults.session) form.session = self.session
   if (self.controllingTerminal !== undefined) form.controllingTerminal = self.controllingTerminal
+  if (self.foreground) form.foreground = true
   if (self.notify) form.notify = true
   if (!isEmpty(self.limits)) form.limits = encodeLimits(self.limits)
   if (self.credentials !== undefined) form.credentials = defined(self.credentials)

@@ -203,7 +203,20 @@ const restProblem = (self: Command): Problem | undefined => {
   return undefined
 }
 
-const terminalProblem = ({ controllingTerminal, session }: Command): Problem | undefined => {
+const terminalProblem = ({ containment, controllingTerminal, foreground, session }: Command): Problem | undefined => {
+  if (typeof foreground !== "boolean") return [["foreground"], "is not a boolean"]
+  if (foreground && session === "owner") {
+    return [["session"], 'is "owner" together with foreground, which leads a process group of its own']
+  }
+  if (foreground && containment === "group") {
+    return [
+      ["containment"],
+      'is "group", whose helper does not see that a process is stopped: use another one with foreground'
+    ]
+  }
+  if (foreground && controllingTerminal === true) {
+    return [["controllingTerminal"], "is for a session of its own, and foreground for that of this program"]
+  }
   if (controllingTerminal === undefined || controllingTerminal === false) return undefined
   if (controllingTerminal !== true) return [["controllingTerminal"], "is not a boolean"]
   return session === "new"

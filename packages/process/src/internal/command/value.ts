@@ -48,6 +48,7 @@ export const defaults = {
   umask: undefined,
   session: "new",
   controllingTerminal: undefined,
+  foreground: false,
   namespaces: undefined,
   notify: false,
   limits: noLimits,
@@ -79,6 +80,7 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
   readonly umask: number | undefined
   readonly session: Session
   readonly controllingTerminal: boolean | undefined
+  readonly foreground: boolean
   readonly namespaces: Namespace | undefined
   readonly notify: boolean
   readonly limits: Limits
@@ -108,6 +110,7 @@ class Value<In, Out, Err, Fds> implements Command<In, Out, Err, Fds> {
     this.umask = fields.umask
     this.session = fields.session
     this.controllingTerminal = fields.controllingTerminal
+    this.foreground = fields.foreground
     this.namespaces = fields.namespaces
     this.notify = fields.notify
     this.limits = fields.limits

@@ -128,7 +128,8 @@ export class Encoder {
         (request.clearEnv ? F.SpawnFlag.clearEnvironment : 0) |
         (request.notify === true ? F.SpawnFlag.notify : 0) |
         (request.listenPid === true ? F.SpawnFlag.listenPid : 0) |
-        (request.store === true ? F.SpawnFlag.store : 0),
+        (request.store === true ? F.SpawnFlag.store : 0) |
+        (request.foreground === true ? F.SpawnFlag.foreground : 0),
       true
     )
     view.setUint8(at + F.Spawn.at.level, F.Level[request.level])

@@ -63,7 +63,8 @@ export const SpawnFlag = {
   clearEnvironment: 4,
   notify: 8,
   listenPid: 16,
-  store: 32
+  store: 32,
+  foreground: 64
 } as const
 export const FdKind = { null: 0, inherit: 1, pipeIn: 2, pipeOut: 3, file: 4, object: 5 } as const
 export const FdFile = { read: 0, truncate: 1, append: 2 } as const

@@ -60,6 +60,7 @@ export class Child implements Ticket {
     const { umask, session, fds } = this.request
     const impossible = fds.find((fd) => fd.kind === "joined" || fd.kind === "held" || fd.target > largestTarget)
     if (umask !== undefined) this.#failLater("request", errno.EOPNOTSUPP)
+    else if (this.request.foreground === true) this.#failLater("terminal", errno.EOPNOTSUPP)
     else if (session === "group") this.#failLater("session", errno.EOPNOTSUPP)
     else if (impossible !== undefined) this.#failLater("descriptor", errno.EOPNOTSUPP, impossible.target)
     else this.#open()

@@ -38,7 +38,7 @@ export const guarantees: Guarantees = {
     "Death by a real-time signal shows as exit code 0: Node does not tell such signals.",
     "stdin, stdout, stderr and further pipes are sockets, so a child cannot open /dev/stdout.",
     "A text file without #! is run by /bin/sh instead of being refused.",
-    'umask, notify and session "group" are refused as Unsupported.',
+    'umask, notify, foreground and session "group" are refused as Unsupported.',
     "limits, credentials, priority, affinity, oomScoreAdjust, sandbox, seccomp and controllingTerminal are refused as Unsupported.",
     "An orphan is collected by the init process of the system or container, or stays a zombie where that does not do it.",
     "`descendants` does not see a descendant whose parent has died."

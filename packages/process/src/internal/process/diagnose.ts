@@ -80,7 +80,7 @@ const reasonOf = async (plan: Attempt, failure: SpawnFailure, errno: string): Pr
     case "sandbox":
       return SetupFailure.sandbox(plan.request, failure.target, errno)
     case "terminal":
-      return SetupFailure.terminal(errno)
+      return SetupFailure.terminal(plan.request, errno)
     case "exec":
       return exec(plan, errno)
     case "request":
@@ -138,6 +138,7 @@ const unsupported = (plan: Attempt, failure: SpawnFailure): Reason.SpawnReason =
   if (failure.step === "session") {
     return new Reason.Unsupported({ feature: `session ${JSON.stringify(plan.request.session)}`, problem })
   }
+  if (failure.step === "terminal") return new Reason.Unsupported({ feature: "foreground", problem })
   if (failure.step === "descriptor") {
     const kind = plan.request.fds.find((fd: FdRequest) => fd.target === failure.target)?.kind ?? "this kind"
     return new Reason.Unsupported({ feature: `descriptor ${failure.target} as ${kind}`, problem })

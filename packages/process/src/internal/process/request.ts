@@ -162,7 +162,8 @@ const make = (command: Command.Command, capture: Capture, setup: Setup.Setup): P
         ...(isActivated(command) ? activationEnv(activated) : [])
       ],
       level: command.containment,
-      session: command.session,
+      session: command.foreground ? "group" : command.session,
+      foreground: command.foreground,
       stop: stopOf(Command.stopPolicy(command)),
       umask: command.umask,
       fds,

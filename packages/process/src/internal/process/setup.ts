@@ -40,8 +40,8 @@ export const isEmpty = (command: Command.Command): boolean =>
   Object.keys(command.limits).length === 0
 
 /** Whether its stdin becomes its controlling terminal. */
-const takesTerminal = ({ controllingTerminal, session, stdin }: Command.Command): boolean =>
-  session === "new" && (controllingTerminal ?? (isFd(stdin) && stdin.kind === "terminal"))
+const takesTerminal = ({ controllingTerminal, foreground, session, stdin }: Command.Command): boolean =>
+  session === "new" && !foreground && (controllingTerminal ?? (isFd(stdin) && stdin.kind === "terminal"))
 
 /** Whether names of users and groups mean what they mean now. */
 const accountsStay = ({ credentials }: Command.Command): (() => boolean) => {

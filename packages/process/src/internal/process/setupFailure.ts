@@ -98,10 +98,17 @@ const terminalProblems: Readonly<Record<string, string>> = {
   EIO: "it has been hung up: make another one"
 }
 
-export const terminal = (errno: string): Reason.TerminalUnavailable =>
+const foregroundProblems: Readonly<Record<string, string>> = {
+  ENXIO: "this program has no controlling terminal: run it in one, or give the process an Fd.pty",
+  EBUSY: "another process has it: wait for its exit first",
+  EPERM:
+    "this program is in the background itself, and does not take the terminal away from its shell: bring it to the foreground (fg)"
+}
+
+export const terminal = ({ foreground }: SpawnRequest, errno: string): Reason.TerminalUnavailable =>
   new Reason.TerminalUnavailable({
-    use: "controllingTerminal",
-    problem: terminalProblems[errno] ?? Errno.describe(errno)
+    use: foreground === true ? "foreground" : "controllingTerminal",
+    problem: (foreground === true ? foregroundProblems : terminalProblems)[errno] ?? Errno.describe(errno)
   })
 
 const identityProblem =
