@@ -33,6 +33,8 @@ describe("make", () => {
       containment: "tree",
       umask: undefined,
       session: "new",
+      controllingTerminal: undefined,
+      foreground: false,
       notify: false,
       limits: {},
       credentials: undefined,
@@ -58,6 +60,8 @@ describe("make", () => {
       successCodes: [0, 1],
       umask: 0o077,
       ...arranged,
+      controllingTerminal: false,
+      foreground: true,
       seccomp: filter.bytes
     } as const
     const expected = { program: "x", args: [], ...options }
