@@ -92,12 +92,13 @@ describe("Nursery.layer", () => {
   it.live("refuses levels that are not there, with the reason that guarantees gives", () =>
     Effect.gen(function* () {
       const { levels } = yield* Nursery.guarantees
-      for (const level of ["cgroup"] as const) {
+      // Which those are depends on the machine.
+      for (const { available, level, reason } of levels) {
+        if (available) continue
         const command = Command.make("true", [], { containment: level })
         const error = yield* Effect.flip(Process.spawn(command))
         expect(error).toBeInstanceOf(SpawnError)
-        const reason = levels.find((known) => known.level === level)?.reason ?? "?"
-        expect(reason).toContain("does not implement")
+        expect(reason).not.toBe("")
         expect(error).toMatchObject({ reason: { _tag: "Containment", level, problem: reason } })
       }
     }).pipe(Effect.provide(Nursery.layer))
