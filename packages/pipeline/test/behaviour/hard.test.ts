@@ -2,6 +2,7 @@
 import { expect } from "@effect/vitest"
 import { type BadRecord, Codec, Pipeline } from "@nursery/pipeline"
 import { Command, Nursery } from "@nursery/process"
+import { Faults } from "@nursery/testing"
 import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
@@ -106,6 +107,24 @@ onKeeper("hard cases", (it) => {
       expect(bad.map(({ error }) => error.reason._tag)).toEqual(["RecordTooLarge"])
       expect(report.stages.long.bytesOut).toBe(size + "first\n\nlast\n".length)
       expect(grown).toBeLessThan(200 * MB)
+    })
+  )
+
+  it.effect("a keeper that is killed: the pipeline fails with it, and the next one runs", () =>
+    Effect.gen(function* () {
+      const pipeline = Pipeline.from("yes", yes).pipe(
+        Pipeline.process("cat", quiet(Command.make("cat"))),
+        Pipeline.transform("same", (bytes) => bytes),
+        Pipeline.process("sink", Command.make("cat", [], { stdout: "null" }))
+      )
+      const running = yield* Pipeline.start(pipeline, { every: "20 millis" })
+      const flows = Stream.takeUntil(running.progress, ({ stages }) => (stages.sink.bytesIn ?? 0) > 0)
+      yield* Stream.runDrain(flows)
+      const [one] = yield* Nursery.processes
+      expect(yield* Faults.killKeeper(one?.pid ?? 0)).toBe(true)
+      expect(yield* Effect.flip(running.await)).toMatchObject({ _tag: "StageFailed", error: { _tag: "KeeperLost" } })
+      const cat = Pipeline.process("cat", Command.make("cat"))
+      expect(yield* Pipeline.from("again").pipe(cat, Pipeline.string)).toBe("again")
     })
   )
 })
