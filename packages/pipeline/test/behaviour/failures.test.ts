@@ -165,7 +165,8 @@ onEveryWay("failures", (it, way) => {
         Pipeline.process("read", Command.make("cat")),
         Pipeline.process("stay", Command.make("sleep", ["600"])),
         Pipeline.transform("same", (bytes) => bytes),
-        Pipeline.timeLimit("2 seconds")
+        // Time enough to start them where much else goes on.
+        Pipeline.timeLimit("5 seconds")
       )
       const error = yield* Effect.flip(Pipeline.run(pipeline))
       expect(error).toBeInstanceOf(TimeLimit)

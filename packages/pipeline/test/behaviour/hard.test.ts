@@ -41,7 +41,9 @@ onEveryWay("hard cases", (it) => {
         Pipeline.run
       )
       const error = yield* Effect.flip(stalled)
-      expect(error).toMatchObject({ _tag: "TimeLimit", report: { stages: { stall: { outcome: "stopped" } } } })
+      // Where starting them took all of the time, it was not even started.
+      expect(error._tag).toBe("TimeLimit")
+      expect(error.report.stages["stall"]?.outcome).toMatch(/^(stopped|unstarted)$/)
       expect(error.report.stages["cat"]?.bytesOut ?? 0).toBeLessThan(2 * MB)
       yield* nothingLeft
     })
@@ -55,7 +57,8 @@ onEveryWay("hard cases", (it) => {
         Pipeline.run
       )
       const error = yield* Effect.flip(deaf)
-      expect(error).toMatchObject({ _tag: "TimeLimit", report: { stages: { deaf: { outcome: "stopped" } } } })
+      expect(error._tag).toBe("TimeLimit")
+      expect(error.report.stages["deaf"]?.outcome).toMatch(/^(stopped|unstarted)$/)
       expect(error.report.stages["deaf"]?.bytesIn ?? 0).toBeLessThan(2 * MB)
       yield* nothingLeft
     })
