@@ -13,6 +13,7 @@ declare const write: Fd.Fd<"writable", "pipe">
 declare const socket: Fd.Fd<"duplex", "stream">
 declare const message: Fd.Fd<"duplex", "message">
 declare const listening: Fd.Listening
+declare const pty: Fd.Pty
 
 describe("an Fd", () => {
   it("is given to what it is for", () => {
@@ -58,6 +59,19 @@ describe("an Fd", () => {
     Fd.readable(message)
     // @ts-expect-error nobody reads a socket that listens
     Fd.readable(listening)
+  })
+
+  it("is a terminal for processes, and for this program what it shows and what is typed", () => {
+    Command.make("x", [], { stdin: pty, stdout: pty, stderr: Fd.give(pty), fds: { 3: pty } })
+    expectTypeOf(pty.output).toEqualTypeOf<Stream.Stream<Uint8Array, FdError | KeeperLost>>()
+    expectTypeOf(pty.input).toEqualTypeOf<Sink.Sink<void, Uint8Array, never, FdError | KeeperLost>>()
+    // @ts-expect-error it has its output
+    Fd.readable(pty)
+    // @ts-expect-error and its input
+    Fd.writable(pty)
+    // @ts-expect-error an end of a pipe is no terminal
+    const other: Fd.Fd<"duplex", "terminal"> = read
+    return other
   })
 
   it("has the direction that it was made with", () => {
