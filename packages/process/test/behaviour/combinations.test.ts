@@ -20,7 +20,7 @@ const rounds = Random.isCampaign ? 2000 : 60
 const without = Levels.because("pid-namespace")
 const uid = process.getuid?.() ?? 0
 const gid = process.getgid?.() ?? 0
-const isRoot = uid === 0
+const isRoot = uid === 0 && Seen.isCapable(Seen.CAP_SYS_ADMIN)
 
 const links = {
   user: "user",
@@ -61,7 +61,7 @@ const anySet = (random: Random.Random): Asked => {
   const user = chance(random, 4) ? "root" : chance(random, 3)
   const wanted = kinds.filter((kind) => kind !== "user" && chance(random, 3))
   const options: Record<string, unknown> = Object.fromEntries(wanted.map((kind) => [kind, true]))
-  if (options["mount"] === true && chance(random, 2)) options["mount"] = { temporary: ["/mnt"], readOnly: ["/srv"] }
+  if (options["mount"] === true && chance(random, 2)) options["mount"] = { temporary: ["/mnt"], readOnly: ["/usr"] }
   if (options["time"] === true && chance(random, 2)) options["time"] = { monotonic: random.below(1_000_000) }
   const asked = new Set<Kind>(wanted)
   if (asked.has("pid")) asked.add("mount")

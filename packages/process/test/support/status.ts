@@ -42,5 +42,7 @@ export const isCapable = (capability: number): boolean =>
 export const CAP_SETGID = 6
 export const CAP_SETUID = 7
 export const CAP_SETPCAP = 8
+export const CAP_NET_ADMIN = 12
+export const CAP_SYS_ADMIN = 21
 export const CAP_SYS_NICE = 23
 export const CAP_SYS_RESOURCE = 24

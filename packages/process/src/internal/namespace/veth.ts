@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { readFileSync } from "node:fs"
 import { isIPv4, isIPv6 } from "node:net"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -90,8 +91,16 @@ const endOf = (backend: Backend, end: NetworkEnd): Checked<End> => {
   return invalid(`${JSON.stringify(device)} is no name of a device: at most ${longestName} bytes, no blank, / or :`)
 }
 
-/** Root has privilege over all user namespaces; another user over a network where it is in its user namespace. */
-const kindsToEnter = (): ReadonlyArray<NamespaceKind> => (process.geteuid?.() === 0 ? ["network"] : ["user", "network"])
+const CAP_SYS_ADMIN = 21n
+
+/** Whether it may enter networks as who it is. */
+const isPrivileged = (): boolean => {
+  const capabilities = /^CapEff:\s*(\w+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1]
+  return capabilities !== undefined && ((BigInt(`0x${capabilities}`) >> CAP_SYS_ADMIN) & 1n) === 1n
+}
+
+/** Who is not privileged is so over a network in its user namespace. */
+const kindsToEnter = (): ReadonlyArray<NamespaceKind> => (isPrivileged() ? ["network"] : ["user", "network"])
 
 /** Begins in the network of one of them; the other has to be known by a process. */
 const itemsOf = (one: End, other: End): Checked<ReadonlyArray<NamespaceItem>> =>

@@ -1,6 +1,6 @@
 /**
  * Starts processes as fast as it can that are held in sandboxes, are other users (where that is permitted), or are in namespaces, of
- * which some escape; says `loading` once, and goes on until it is killed. Its argument names a device of a pair between its networks.
+ * which some escape; says `loading` once, and goes on until it is killed. Its argument names a device for the network of this machine.
  */
 import * as Effect from "effect/Effect"
 import * as Command from "../../../src/Command.ts"
@@ -10,7 +10,7 @@ import * as Process from "../../../src/Process.ts"
 import { play, sayNow } from "./stage.ts"
 
 const isRoot = process.getuid?.() === 0
-const [device = "eth0"] = process.argv.slice(2)
+const [device] = process.argv.slice(2)
 const user = 41_000
 
 const scenes = [
@@ -25,7 +25,7 @@ const main = Effect.gen(function* () {
   const pids = yield* Namespace.make({ pid: true, ipc: true, uts: { hostname: "arranged" } })
   yield* Namespace.veth({ namespace: one }, { namespace: other })
   // Seen by the test.
-  if (isRoot) yield* Namespace.veth({ namespace: one, name: "outside" }, { name: device })
+  if (device !== undefined) yield* Namespace.veth({ namespace: one, name: "outside" }, { name: device })
   const arrangements = [
     Command.sandbox({ read: ["/"], write: ["/"], execute: ["/"] }),
     Command.namespaces(one),
