@@ -15,6 +15,7 @@ import {
   onTargets,
   parentOf,
   released,
+  signalAll,
   stateOf,
   until
 } from "./suite.ts"
@@ -36,6 +37,14 @@ const kill = (pid: number, signal: number): void => {
 /** What stands in its line of /proc/<pid>/status. */
 const statusOf = (pid: number, name: string): string =>
   new RegExp(`^${name}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? ""
+
+const isInit = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "latin1") === "nursery-init\n"
+  } catch {
+    return false
+  }
+}
 
 onTargets("a process in a pid namespace", native, (target) => {
   it("is told by the pid that the owner knows, and sees itself, its init and no other process", async () => {
@@ -228,6 +237,19 @@ onTargets("the init of a pid namespace", released, (target) => {
     await child.ended()
     await lines.ended
     expect(await family.output(["echo", "unharmed"], { level })).toBe("unharmed\n")
+    await expectNothingLeft(family)
+  })
+
+  it.each([9, 19])("that was forked ahead of need is missed by nobody after signal %i", async (signal) => {
+    const family = await target.start()
+    const waiting = () => childrenOf(family.keeper).filter((pid) => isInit(pid) && childrenOf(pid).length === 0)
+    for (let round = 0; round < 3; round++) {
+      expect(await family.output(["echo", "served"], { level })).toBe("served\n")
+      await until(() => waiting().length === 1)
+      const inits = waiting()
+      signalAll(signal, inits)
+      await until(() => !childrenOf(family.keeper).some((pid) => inits.includes(pid)))
+    }
     await expectNothingLeft(family)
   })
 
