@@ -193,16 +193,13 @@ void cgroup_kill(int group) {
 
 int cgroup_enter(int group) { return write_at(group, "cgroup.procs", "0"); }
 
-/* The file of a limit is there where its controller is enabled in the group above. errno. */
+/* The file of a limit is there where its controller is enabled in the group above; above that the owner has seen to it. errno. */
 static int enable(const char *file) {
   char controller[CONTROLLER_MAX + 2];
   snprintf(controller, sizeof controller, "+%.*s", (int)strcspn(file, "."), file);
   int nursery = open_nursery();
   if (nursery < 0) return errno;
   int error = write_at(nursery, "cgroup.subtree_control", controller);
-  /* Which it can be only where the one above that has it enabled in turn. */
-  if (error == ENOENT) error = write_at(nursery, "../cgroup.subtree_control", controller);
-  if (error == 0) error = write_at(nursery, "cgroup.subtree_control", controller);
   close(nursery);
   return error;
 }

@@ -37,6 +37,9 @@ void cgroup_kill(int group);
 /* Ends what is in the group of a process, and removes it. False as long as something is left. */
 bool cgroup_remove(uint32_t process);
 
+/* For a guard: moves the program back that had made way for limits, unless it has another nursery (cgroup_program.c). */
+void cgroup_leave_program(void);
+
 /* What has been used in it so far (cgroup_usage.c). */
 void cgroup_read_usage(int group, struct cgroup_told *told);
 

@@ -165,6 +165,7 @@ int main(int argc, char **argv) {
   wait_for_keeper(&guard);
   end_everything(&guard);
   terminal_give_back();
+  cgroup_leave_program();
   paths_remove();
   return 0;
 }

@@ -28,16 +28,25 @@ export interface Signaled {
 }
 
 /**
+ * The kernel killed the process for want of memory, by SIGKILL: the limit `memory.max` of its cgroup was reached, or the machine had none
+ * left. Only a process with `containment: "cgroup"` is told so; of any other it is a SIGKILL like all.
+ */
+export interface OutOfMemory {
+  readonly _tag: "OutOfMemory"
+}
+
+/**
  * How a process ended.
  */
-export type ExitStatus = Exited | Signaled
+export type ExitStatus = Exited | Signaled | OutOfMemory
 
 /**
  * The Schema of {@link ExitStatus}.
  */
 export const ExitStatus = Schema.TaggedUnion({
   Exited: { code: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 })) },
-  Signaled: { signal: Signal.Signal, coreDumped: Schema.Boolean }
+  Signaled: { signal: Signal.Signal, coreDumped: Schema.Boolean },
+  OutOfMemory: {}
 })
 
 // Shared: nearly every process ends with one of a few codes, and thousands end each second.
@@ -60,6 +69,11 @@ export const signaled = (signal: Signal.Signal, options?: { readonly coreDumped?
 })
 
 /**
+ * The status of a process that was killed for want of memory.
+ */
+export const outOfMemory: OutOfMemory = Object.freeze({ _tag: "OutOfMemory" })
+
+/**
  * Whether the process ended by itself.
  */
 export const isExited = (self: ExitStatus): self is Exited => self._tag === "Exited"
@@ -68,6 +82,11 @@ export const isExited = (self: ExitStatus): self is Exited => self._tag === "Exi
  * Whether a signal killed the process.
  */
 export const isSignaled = (self: ExitStatus): self is Signaled => self._tag === "Signaled"
+
+/**
+ * Whether the process was killed for want of memory.
+ */
+export const isOutOfMemory = (self: ExitStatus): self is OutOfMemory => self._tag === "OutOfMemory"
 
 /**
  * Whether the process ended by itself with one of `successCodes`; with 0, where nothing is said.
@@ -113,25 +132,30 @@ export const fromWaitStatus = (raw: number): ExitStatus => {
  * assert.equal(ExitStatus.toShellCode(ExitStatus.signaled("SIGTERM")), 143)
  * ```
  */
-export const toShellCode = (self: ExitStatus): number =>
-  self._tag === "Exited" ? self.code : 128 + Signal.toNumber(self.signal)
+export const toShellCode = (self: ExitStatus): number => {
+  if (self._tag === "Exited") return self.code
+  return 128 + Signal.toNumber(self._tag === "OutOfMemory" ? "SIGKILL" : self.signal)
+}
 
 /**
  * The status in words, to be read after the name of the process: `exited with code 1`, `was killed by SIGSEGV (core dumped)`.
  */
 export const format = (self: ExitStatus): string => {
   if (self._tag === "Exited") return `exited with code ${self.code}`
+  if (self._tag === "OutOfMemory") return "was killed for want of memory"
   return `was killed by ${self.signal}${self.coreDumped ? " (core dumped)" : ""}`
 }
 
 /** What to do with each kind of status. */
-interface Cases<A, B> {
+interface Cases<A, B, C> {
   readonly Exited: (status: Exited) => A
   readonly Signaled: (status: Signaled) => B
+  /** Where nothing is said, it is the SIGKILL that it was. */
+  readonly OutOfMemory?: ((status: OutOfMemory) => C) | undefined
 }
 
 /**
- * Does one thing or the other.
+ * Does what fits the status.
  *
  * **Example** (Telling a crash from an exit)
  *
@@ -149,11 +173,32 @@ interface Cases<A, B> {
  * ```
  */
 export const match: {
-  <A, B>(cases: Cases<A, B>): (self: ExitStatus) => A | B
-  <A, B>(self: ExitStatus, cases: Cases<A, B>): A | B
-} = dual(2, <A, B>(self: ExitStatus, cases: Cases<A, B>): A | B =>
-  self._tag === "Exited" ? cases.Exited(self) : cases.Signaled(self)
-)
+  <A, B, C = never>(cases: Cases<A, B, C>): (self: ExitStatus) => A | B | C
+  <A, B, C = never>(self: ExitStatus, cases: Cases<A, B, C>): A | B | C
+} = dual(2, <A, B, C>(self: ExitStatus, cases: Cases<A, B, C>): A | B | C => {
+  if (self._tag === "Exited") return cases.Exited(self)
+  if (self._tag === "Signaled") return cases.Signaled(self)
+  return cases.OutOfMemory === undefined ? cases.Signaled(signaled("SIGKILL")) : cases.OutOfMemory(self)
+})
+
+/**
+ * What all processes of a cgroup have used, from its beginning on: also those that have ended, and that nobody has waited for.
+ */
+export interface CgroupUsage {
+  readonly userTime: Duration.Duration
+  readonly systemTime: Duration.Duration
+  /** How long `cpu.max` has kept all of them from running. Absent without a limit of the processor time. */
+  readonly throttledTime?: Duration.Duration | undefined
+  /** What they have now, page cache included. Absent once the group is gone, and without the memory controller; likewise the next. */
+  readonly memory?: ByteSize.ByteSize | undefined
+  /** The most that they have had at any moment. */
+  readonly memoryPeak?: ByteSize.ByteSize | undefined
+  /** Read from disks. Absent without the io controller; likewise the next. */
+  readonly bytesRead?: ByteSize.ByteSize | undefined
+  readonly bytesWritten?: ByteSize.ByteSize | undefined
+  /** How many of them the kernel has killed for want of memory. */
+  readonly oomKills: number
+}
 
 /**
  * What a process used, it alone: not its descendants, unless it waited for them itself. The counters are those of `getrusage(2)`.
@@ -177,9 +222,25 @@ export interface ResourceUsage {
   readonly voluntarySwitches: number
   /** How many times the processor was taken from it. */
   readonly involuntarySwitches: number
+  /** With `containment: "cgroup"`: what it and all that it has started have used. */
+  readonly cgroup?: CgroupUsage | undefined
 }
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+/**
+ * The Schema of {@link CgroupUsage}.
+ */
+export const CgroupUsage: Schema.Codec<CgroupUsage> = Schema.Struct({
+  userTime: Schema.Duration,
+  systemTime: Schema.Duration,
+  throttledTime: Schema.optional(Schema.Duration),
+  memory: Schema.optional(Schema.ByteSize),
+  memoryPeak: Schema.optional(Schema.ByteSize),
+  bytesRead: Schema.optional(Schema.ByteSize),
+  bytesWritten: Schema.optional(Schema.ByteSize),
+  oomKills: Count
+})
 
 /**
  * The Schema of {@link ResourceUsage}.
@@ -193,7 +254,8 @@ export const ResourceUsage: Schema.Codec<ResourceUsage> = Schema.Struct({
   blockInput: Count,
   blockOutput: Count,
   voluntarySwitches: Count,
-  involuntarySwitches: Count
+  involuntarySwitches: Count,
+  cgroup: Schema.optional(CgroupUsage)
 })
 
 /**

@@ -55,14 +55,15 @@ export interface Descendant {
  * **Gotchas**
  *
  * Of what has ended meanwhile only those are counted whose parent, being counted itself, has waited for them. To know what a whole tree
- * has used in its life takes a cgroup.
+ * has used in its life takes `containment: "cgroup"`.
  */
 export interface TreeUsage {
   /**
-   * By what it was found out: `"proc"`, the sum over the processes in `/proc`; `"exit"`, the process has exited and this is what it has
+   * By what it was found out: `"cgroup"`, with that containment: times and bytes from the beginning on, of what has ended too, the memory
+   * of all counted once, as far as the kernel has the controllers for it; `"proc"`, the sum over the processes in `/proc`; `"exit"`, the process has exited and this is what it has
    * used; `"other"`, a backend that knows of the process alone, such as a simulation.
    */
-  readonly source: "proc" | "exit" | "other"
+  readonly source: "cgroup" | "proc" | "exit" | "other"
   /** How many are alive; 0 of a process that has exited, whatever is left of its tree. */
   readonly processes: number
   readonly threads: number
@@ -78,6 +79,35 @@ export interface TreeUsage {
   readonly bytesWritten: ByteSize.ByteSize
   /** Of how many processes the bytes are not known: `/proc/<pid>/io` is for those who may trace the process. */
   readonly hidden: number
+}
+
+/**
+ * How long somebody had to wait for something: the part of the last 10 seconds, one and five minutes, in percent, and in all.
+ */
+export interface PressureTime {
+  readonly avg10: number
+  readonly avg60: number
+  readonly avg300: number
+  readonly total: Duration.Duration
+}
+
+/**
+ * `some`: at least one of the processes had to wait; `full`: all that were not idle had to. Some kernels do not tell `full` of processors.
+ */
+export interface PressureStall {
+  readonly some: PressureTime
+  readonly full?: PressureTime | undefined
+}
+
+/**
+ * What the processes of a cgroup have to wait for, or those of the machine (pressure stall information of the kernel). What it does not
+ * tell is absent.
+ */
+export interface Pressure {
+  readonly source: "cgroup" | "system"
+  readonly cpu?: PressureStall | undefined
+  readonly memory?: PressureStall | undefined
+  readonly io?: PressureStall | undefined
 }
 
 /**
@@ -138,6 +168,11 @@ export interface ProcessBase<out E = never> {
    * has exited it is what that has used, and no memory.
    */
   readonly treeUsage: Effect.Effect<TreeUsage, KeeperLost | UsageHidden>
+  /**
+   * What the process and everything that descends from it have to wait for, with `containment: "cgroup"` and while it is there; otherwise
+   * that of the machine.
+   */
+  readonly pressure: Effect.Effect<Pressure>
   /**
    * Everything alive that descends from the process, parents before their children. Empty on systems without `/proc`.
    */

@@ -117,3 +117,47 @@ describe("ProcessExit", () => {
     expect(Schema.decodeSync(codec)(Schema.encodeSync(codec)(exit))).toEqual(exit)
   })
 })
+
+describe("OutOfMemory", () => {
+  const { outOfMemory } = ExitStatus
+  const cgroup = {
+    cpuTime: 5,
+    userTime: 2,
+    systemTime: 3,
+    throttledTime: undefined,
+    memory: undefined,
+    memoryPeak: 4096,
+    readBytes: undefined,
+    writtenBytes: undefined,
+    oomKills: 1,
+    outOfMemory: true
+  }
+
+  it("is what a SIGKILL was that the kernel sent for want of memory, and only that", () => {
+    const exit = makeExit(9, { ...raw, cgroup })
+    expect(exit.status).toEqual(outOfMemory)
+    expect(exit.usage.cgroup).toEqual({
+      userTime: Duration.micros(2n),
+      systemTime: Duration.micros(3n),
+      memoryPeak: ByteSize.bytes(4096),
+      oomKills: 1
+    })
+    expect(makeExit(9, { ...raw, cgroup: { ...cgroup, outOfMemory: false } }).status).toEqual(signaled("SIGKILL"))
+    expect(Schema.decodeSync(ExitStatus.ProcessExit)(Schema.encodeSync(ExitStatus.ProcessExit)(exit))).toEqual(exit)
+  })
+
+  it("is no success, no signal and no exit, and to a shell the SIGKILL that it was", () => {
+    expect(ExitStatus.isSuccess(outOfMemory)).toBe(false)
+    expect(ExitStatus.isSignaled(outOfMemory)).toBe(false)
+    expect(ExitStatus.isExited(outOfMemory)).toBe(false)
+    expect(ExitStatus.isOutOfMemory(outOfMemory)).toBe(true)
+    expect(ExitStatus.toShellCode(outOfMemory)).toBe(137)
+    expect(ExitStatus.format(outOfMemory)).toBe("was killed for want of memory")
+  })
+
+  it("has a case of its own in a match, or that of the signal", () => {
+    const cases = { Exited: () => "exited", Signaled: ({ signal }: ExitStatus.Signaled) => signal }
+    expect(ExitStatus.match(outOfMemory, cases)).toBe("SIGKILL")
+    expect(ExitStatus.match(outOfMemory, { ...cases, OutOfMemory: () => "memory" })).toBe("memory")
+  })
+})

@@ -1,8 +1,10 @@
 /**
- * P16: what namespaces add to the start of a process, its wait and the close of its scope.
+ * P16: what namespaces and cgroups add to the start of a process, its wait and the close of its scope.
  */
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
+import { type Command, Nursery } from "@nursery/process"
+import * as Effect from "effect/Effect"
 import { program } from "../contenders/rounds.ts"
 import { atMost, type Contender, type Context, compete, type Measurement } from "../harness/measurement.ts"
 import { median } from "../harness/statistics.ts"
@@ -12,6 +14,7 @@ const modes = {
   level: "Nursery, level pid-namespace",
   set: "Nursery, in a ready set of namespaces",
   pidSet: "Nursery, in a ready set with a pid namespace",
+  cgroup: "Nursery, level cgroup",
   plain: "Nursery, tree"
 } as const
 
@@ -42,9 +45,15 @@ const inC = (context: Context, count: number): ReadonlyArray<Contender> => {
 
 const kernelsPart = "what the kernel needs for it is the difference of those in C"
 
+const isAvailable = async (level: Command.Containment): Promise<boolean> => {
+  const { levels } = await Effect.runPromise(Nursery.guarantees.pipe(Effect.provide(Nursery.layer)))
+  return levels.some((known) => known.level === level && known.available)
+}
+
 export const namespaces = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
   const count = context.size.quick ? 100 : 500
-  const names: ReadonlyArray<Mode> = ["level", "set", "pidSet", "plain"]
+  const hasCgroups = await isAvailable("cgroup")
+  const names: ReadonlyArray<Mode> = ["level", "set", "pidSet", "plain", ...(hasCgroups ? ["cgroup" as const] : [])]
   const workers = new Map(names.map((mode) => [mode, Worker.start("namespaces.ts", [mode])]))
   const measure = (mode: Exclude<Mode, "plain">, most: number, others: ReadonlyArray<Contender> = []) =>
     compete(context, {
@@ -59,6 +68,7 @@ export const namespaces = async (context: Context): Promise<ReadonlyArray<Measur
     await measure("set", 1.2),
     await measure("pidSet", 1.2)
   ]
+  if (hasCgroups) measurements.push(await measure("cgroup", 1.3))
   for (const worker of workers.values()) await worker.close()
   return measurements
 }

@@ -1,5 +1,5 @@
 /**
- * Nursery, with its processes in namespaces: at level `pid-namespace` each in a new one, or all of them in one set.
+ * Nursery, with its processes in namespaces: at level `pid-namespace` each in a new one, or all of them in one set; or each in a cgroup.
  */
 import { Command, type ExitStatus, Namespace, Nursery, Process } from "@nursery/process"
 import * as Effect from "effect/Effect"
@@ -17,6 +17,7 @@ const silent = Command.make(program, [], { stdin: "null", stdout: "null", stderr
 const commands: Readonly<Record<string, () => Promise<typeof silent>>> = {
   plain: async () => silent,
   level: async () => Command.containment(silent, "pid-namespace"),
+  cgroup: async () => Command.containment(silent, "cgroup"),
   set: async () => Command.namespaces(silent, await make({ network: true, mount: true, ipc: true, uts: true })),
   pidSet: async () => Command.namespaces(silent, await make({ pid: true }))
 }

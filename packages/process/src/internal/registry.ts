@@ -139,7 +139,7 @@ export class Registry {
 
   exited(live: LiveProcess, exit: ProcessExit): void {
     live.state = "exited"
-    if (exit.status._tag === "Signaled") signaledCount.updateUnsafe(1, this.#context)
+    if (exit.status._tag !== "Exited") signaledCount.updateUnsafe(1, this.#context)
     if (this.#listeners.size > 0) this.publish({ _tag: "Exited", process: this.#describe(live), exit })
     if (this.#debug) this.#log(`exited ${live.process.line}`, live)
   }

@@ -13,7 +13,8 @@ export interface Files {
   readonly isWritable: (path: string) => boolean
 }
 
-const errnoOf = (error: unknown): string =>
+/** The name of an error of a system call. */
+export const errnoOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : "EIO"
 
 export const files: Files = {
@@ -39,3 +40,6 @@ export const textOf = ({ read }: Files, path: string): string => {
   const found = read(path)
   return typeof found === "string" ? found : ""
 }
+
+/** The name of the group, below that in which it was started, where a program is that has made way for limits: see way.ts. */
+export const programGroup = "nursery-program"

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { type Files, files, textOf } from "./files.ts"
+import { type Files, files, programGroup, textOf } from "./files.ts"
 
 /** The directory of this program's own group, below which it may make others. */
 export interface Place {
@@ -98,6 +98,9 @@ export const find = (fs: Files = files, pid: number = process.pid): Place | NoPl
     const directory = directoryOf(mount, group.replace(/ \(deleted\)$/, ""))
     const held = directory === undefined ? false : holds(fs, directory, pid)
     if (directory === undefined || held === false) continue
+    // Where it has made way for limits: see way.ts.
+    if (directory.endsWith(`/${programGroup}`))
+      return usable(fs, directory.slice(0, -programGroup.length - 1), mount.readOnly)
     if (held === "threaded")
       return noPlace(`the group of this program, ${directory}, is threaded: start it in another one`)
     return usable(fs, directory, mount.readOnly)

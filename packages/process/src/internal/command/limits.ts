@@ -7,6 +7,8 @@ import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { LimitValue, SetupItem } from "../backend.ts"
+import type { CgroupLimits } from "./cgroupLimits.ts"
+import * as Cgroup from "./cgroupLimits.ts"
 import { durationProblem } from "./duration.ts"
 
 /**
@@ -23,9 +25,9 @@ export type Limit<A> =
 
 /**
  * Resource limits by their names in `limits.conf(5)` and `prlimit(1)`; `getrlimit(2)` explains each. What is left out is that of
- * this program.
+ * this program. Those with a dot in their names are of the cgroup of the process.
  */
-export interface Limits {
+export interface Limits extends CgroupLimits {
   /** RLIMIT_AS: the address space. */
   readonly as?: Limit<ByteSize.Input> | undefined
   /** RLIMIT_CORE: a core dump; 0 writes none. */
@@ -74,7 +76,7 @@ interface Resource {
   readonly unit: Unit
 }
 
-const resources: { readonly [Name in keyof Limits]-?: Resource } = {
+const resources: { readonly [Name in Exclude<keyof Limits, keyof CgroupLimits>]-?: Resource } = {
   cpu: { number: 0, unit: "seconds" },
   fsize: { number: 1, unit: "bytes" },
   data: { number: 2, unit: "bytes" },
@@ -170,13 +172,20 @@ const valuesOf = (resource: Resource, value: unknown): { readonly soft: LimitVal
   return { soft: each(halves.soft), hard: each(halves.hard) }
 }
 
+const known = (): string => [...Object.keys(resources).sort(), ...Cgroup.names].join(", ")
+
+const oneProblem = (name: string, value: unknown): LimitProblem | undefined => {
+  const resource = byName.get(name)
+  if (resource !== undefined) return problemOf(name, resource, value)
+  const problem = Cgroup.isCgroupLimit(name) ? Cgroup.problemOf(name, value) : `is no limit: they are ${known()}`
+  return problem === undefined ? undefined : [[name], problem]
+}
+
 /** What is wrong with limits: where, and what. */
 export const limitsProblem = (limits: unknown): LimitProblem | undefined => {
   if (typeof limits !== "object" || limits === null) return [[], "is not an object"]
   for (const [name, value] of Object.entries(limits)) {
-    const resource = byName.get(name)
-    if (resource === undefined) return [[name], `is no limit: they are ${Object.keys(resources).sort().join(", ")}`]
-    const problem = value === undefined ? undefined : problemOf(name, resource, value)
+    const problem = value === undefined ? undefined : oneProblem(name, value)
     if (problem !== undefined) return problem
   }
   return undefined
@@ -186,9 +195,10 @@ export const limitsProblem = (limits: unknown): LimitProblem | undefined => {
 export const limitItems = (limits: Limits): ReadonlyArray<SetupItem> =>
   Object.entries(limits).flatMap(([name, value]) => {
     const resource = value === undefined ? undefined : byName.get(name)
-    return resource === undefined
-      ? []
-      : [{ kind: "limit" as const, resource: resource.number, ...valuesOf(resource, value) }]
+    if (resource !== undefined)
+      return [{ kind: "limit" as const, resource: resource.number, ...valuesOf(resource, value) }]
+    const item = value === undefined ? undefined : Cgroup.itemOf(name, value)
+    return item === undefined ? [] : [item]
   })
 
 const encodeHalf = (unit: Unit, value: unknown): number | string => {
@@ -200,13 +210,19 @@ const encodeHalf = (unit: Unit, value: unknown): number | string => {
 }
 
 /** One limit as JSON. */
-export type EncodedLimit = number | string | { readonly soft?: number | string; readonly hard?: number | string }
+export type EncodedLimit =
+  | number
+  | string
+  | { readonly soft?: number | string; readonly hard?: number | string }
+  | Cgroup.EncodedCgroupLimit
 
 /** Limits without a problem as JSON: sizes in bytes, times as texts. */
 export const encodeLimits = (limits: Limits): { readonly [name: string]: EncodedLimit } =>
   Object.fromEntries(
     Object.entries(limits).flatMap(([name, value]): ReadonlyArray<readonly [name: string, limit: EncodedLimit]> => {
       const resource = byName.get(name)
+      const ofGroup = Cgroup.encode(name, value)
+      if (ofGroup !== undefined) return [[name, ofGroup]]
       if (resource === undefined || value === undefined) return []
       if (!isHalves(value)) return [[name, encodeHalf(resource.unit, value)]]
       const { hard, soft } = halvesOf(value)

@@ -35,6 +35,8 @@ const LimitValue = Schema.Union([Schema.Number, Schema.String])
 
 const Limit = Schema.Union([
   LimitValue,
+  Schema.Boolean,
+  Schema.Struct({ quota: Schema.String, period: Schema.optionalKey(Schema.String) }),
   Schema.Struct({ soft: Schema.optionalKey(LimitValue), hard: Schema.optionalKey(LimitValue) })
 ])
 

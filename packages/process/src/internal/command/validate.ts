@@ -18,6 +18,7 @@ import * as Stdio from "../../Stdio.ts"
 import { isName, Store } from "../fd/store.ts"
 import { isValue as isFd } from "../fd/value.ts"
 import { isValue as isNamespaces } from "../namespace/value.ts"
+import { isCgroupLimit } from "./cgroupLimits.ts"
 import { credentialsProblem } from "./credentials.ts"
 import { durationProblem } from "./duration.ts"
 import { limitsProblem } from "./limits.ts"
@@ -259,11 +260,19 @@ const nested = (option: string, problem: Nested | undefined): Problem | undefine
 const single = (option: string, problem: string | undefined): Problem | undefined =>
   problem === undefined ? undefined : [[option], problem]
 
+/** A limit of a group where there is none. */
+const levelProblem = ({ containment, limits }: Command): Nested | undefined => {
+  const name = containment === "cgroup" ? undefined : Object.keys(limits).find(isCgroupLimit)
+  return name === undefined
+    ? undefined
+    : [[name], 'is a limit of a cgroup, which only a process with containment "cgroup" has one of its own']
+}
+
 /** Of what is arranged before the program starts. */
 const setupProblem = (self: Command): Problem | undefined => {
   const { affinity, credentials, limits, notify, oomScoreAdjust, priority, sandbox, seccomp } = self
   return (
-    (limits === defaults.limits ? undefined : nested("limits", limitsProblem(limits))) ??
+    (limits === defaults.limits ? undefined : nested("limits", limitsProblem(limits) ?? levelProblem(self))) ??
     (credentials === undefined ? undefined : nested("credentials", credentialsProblem(credentials))) ??
     (priority === undefined ? undefined : nested("priority", priorityProblem(priority))) ??
     (affinity === undefined ? undefined : single("affinity", affinityProblem(affinity))) ??

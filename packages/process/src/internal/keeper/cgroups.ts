@@ -4,9 +4,11 @@
  * @internal
  */
 import { randomBytes } from "node:crypto"
-import { Containment } from "../../ProcessError.ts"
+import { Containment, Limits } from "../../ProcessError.ts"
 import type { SpawnFailure, SpawnRequest } from "../backend.ts"
 import * as Place from "../cgroup/place.ts"
+import * as Way from "../cgroup/way.ts"
+import { controllerOf } from "../command/cgroupLimits.ts"
 import * as Errno from "../errno.ts"
 import * as F from "./frames.ts"
 
@@ -38,10 +40,33 @@ const adviceOf = (errno: string): string => {
 export class Cgroups {
   /** That of the nursery; made by the keeper for the first process, and gone with the last helper. */
   #path: string | undefined
+  readonly #enabled = new Set<string>()
 
   /** Its path, or why there can be none. */
-  find(): string | SpawnFailure {
-    if (this.#path !== undefined) return this.#path
+  find(request: SpawnRequest): string | SpawnFailure {
+    return this.#controllersProblem(request) ?? this.#path ?? this.#begin()
+  }
+
+  /** The first limit of the request whose controller cannot be had; done once for each controller. */
+  #controllersProblem({ setup }: SpawnRequest): SpawnFailure | undefined {
+    if (setup === undefined) return undefined
+    for (let index = 0; index < setup.length; index++) {
+      const item = setup[index]
+      const controller = item?.kind === "cgroupFile" ? controllerOf(item.file) : undefined
+      if (item?.kind !== "cgroupFile" || controller === undefined || this.#enabled.has(controller)) continue
+      const place = Place.find()
+      if (place._tag === "NoPlace") return failed(unasked, place.problem)
+      const problem = Way.enable(place, [controller])?.problem
+      if (problem !== undefined) {
+        const reason = new Limits({ limit: item.file, errno: "EOPNOTSUPP", problem })
+        return { step: "limits", errno: Errno.toNumber("EOPNOTSUPP") ?? 0, target: index, reason }
+      }
+      this.#enabled.add(controller)
+    }
+    return undefined
+  }
+
+  #begin(): string | SpawnFailure {
     const place = Place.find()
     if (place._tag === "NoPlace") return failed(unasked, place.problem)
     const path = `${place.path}/nursery-${process.pid}-${randomBytes(6).toString("hex")}`
@@ -59,9 +84,26 @@ const failed = (failure: SpawnFailure, problem: string): SpawnFailure => ({
   reason: new Containment({ level, problem })
 })
 
+const fileProblem = (file: string, errno: string): string | undefined => {
+  const controller = controllerOf(file)
+  if (errno === "ENOENT") {
+    return `the ${controller} controller of this kernel has no ${file}, or somebody has disabled it below the group of this program`
+  }
+  return errno === "EINVAL" || errno === "ERANGE" ? "the kernel does not take this value" : undefined
+}
+
 /** What a failure means that came of this level. */
 export const explain = (request: SpawnRequest, failure: SpawnFailure): SpawnFailure => {
-  if (request.level !== level || failure.step !== "containment") return failure
+  if (request.level !== level) return failure
   const errno = Errno.fromNumber(failure.errno)
+  const item = failure.step === "limits" ? request.setup?.[failure.target] : undefined
+  if (item?.kind === "cgroupFile") {
+    const problem = fileProblem(item.file, errno)
+    return {
+      ...failure,
+      reason: new Limits({ limit: item.file, errno, ...(problem === undefined ? undefined : { problem }) })
+    }
+  }
+  if (failure.step !== "containment") return failure
   return failed(failure, `${partOf(failure.target)} (${errno}): ${adviceOf(errno)}`)
 }

@@ -390,7 +390,7 @@ export class Family implements ConnectionHandler, Holder {
   }
 
   #sendInGroup(ticket: KeptProcess): void {
-    const found = this.#cgroups.find()
+    const found = this.#cgroups.find(ticket.request)
     if (typeof found !== "string") {
       ticket.failLater(found)
       return

@@ -11,11 +11,12 @@ import type * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Command from "../../Command.ts"
 import type { ProcessExit, ResourceUsage } from "../../ExitStatus.ts"
-import type { Descendant, Notification, ProcessBase, TreeUsage } from "../../Process.ts"
+import type { Descendant, Notification, Pressure, ProcessBase, TreeUsage } from "../../Process.ts"
 import { type ExitError, type KeeperLost, type StreamError, type Unkillable, UsageHidden } from "../../ProcessError.ts"
 import * as Signal from "../../Signal.ts"
-import type { Ticket } from "../backend.ts"
-import { makeUsage } from "../usage.ts"
+import type { RawCgroupUsage, Ticket } from "../backend.ts"
+import * as Group from "../cgroup/usage.ts"
+import { makeCgroupUsage, makeUsage } from "../usage.ts"
 import * as Descendants from "./descendants.ts"
 import { readUsage } from "./procfs.ts"
 import { stopOf } from "./request.ts"
@@ -77,6 +78,33 @@ export class Handle implements ProcessBase<unknown> {
   }
 
   get usage(): Effect.Effect<ResourceUsage, KeeperLost | UsageHidden> {
+    if (this.#run.level !== "cgroup") return this.#ownUsage
+    return Effect.zipWith(this.#ownUsage, this.#groupUsage, (own, group) =>
+      group === undefined ? own : { ...own, cgroup: makeCgroupUsage(group) }
+    )
+  }
+
+  get treeUsage(): Effect.Effect<TreeUsage, KeeperLost | UsageHidden> {
+    if (this.#run.level !== "cgroup") return this.#sumOfTree
+    return Effect.zipWith(this.#sumOfTree, this.#groupUsage, (sum, group) =>
+      group === undefined ? sum : Tree.ofGroup(makeCgroupUsage(group), sum)
+    )
+  }
+
+  get pressure(): Effect.Effect<Pressure> {
+    return Effect.suspend(() => Group.pressure(this.#run.ticket?.cgroup?.path))
+  }
+
+  /** Of its cgroup, as it is now, or as it was told last where that is gone. */
+  get #groupUsage(): Effect.Effect<RawCgroupUsage | undefined> {
+    return Effect.suspend(() => {
+      const path = this.#run.isEnded ? undefined : this.#run.ticket?.cgroup?.path
+      const now = path === undefined ? Effect.undefined : Group.read(path)
+      return Effect.map(now, (found) => found ?? this.#run.ticket?.cgroup?.usage)
+    })
+  }
+
+  get #ownUsage(): Effect.Effect<ResourceUsage, KeeperLost | UsageHidden> {
     const run = this.#run
     return Effect.suspend(() => {
       const known = Effect.map(this.exit, (exit) => exit.usage)
@@ -87,7 +115,7 @@ export class Handle implements ProcessBase<unknown> {
     })
   }
 
-  get treeUsage(): Effect.Effect<TreeUsage, KeeperLost | UsageHidden> {
+  get #sumOfTree(): Effect.Effect<TreeUsage, KeeperLost | UsageHidden> {
     const run = this.#run
     return Effect.suspend(() => {
       const known = Effect.map(this.exit, (exit) => Tree.ofOne(exit.usage, "exit", 0))

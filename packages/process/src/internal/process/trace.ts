@@ -36,7 +36,7 @@ export const watch = (fiber: Fiber.Fiber<unknown, unknown>, plan: Plan): Effect.
           const { status } = exit.value
           span.attribute("process.exit.code", ExitStatus.toShellCode(status))
           const isSuccess = ExitStatus.isSuccess(status, command.successCodes)
-          if (!isSuccess) span.attribute("error.type", status._tag === "Signaled" ? status.signal : String(status.code))
+          if (!isSuccess) span.attribute("error.type", errorType(status))
           span.end(clock.currentTimeNanosUnsafe(), isSuccess ? Exit.void : Exit.fail(ExitStatus.format(status)))
         } else span.end(clock.currentTimeNanosUnsafe(), exit)
       }
@@ -50,3 +50,8 @@ const wordsOf = (command: Command): ReadonlyArray<string> => [
   command.program,
   ...command.args.map((word) => (Redacted.isRedacted(word) ? "<redacted>" : word))
 ]
+
+const errorType = (status: ExitStatus.ExitStatus): string => {
+  if (status._tag === "Exited") return String(status.code)
+  return status._tag === "Signaled" ? status.signal : status._tag
+}

@@ -6,7 +6,7 @@
 import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { ResourceUsage } from "../../ExitStatus.ts"
+import type { CgroupUsage, ResourceUsage } from "../../ExitStatus.ts"
 import type { TreeUsage } from "../../Process.ts"
 import * as Descendants from "./descendants.ts"
 import { field, pageSize, readStat, readText } from "./procfs.ts"
@@ -53,4 +53,16 @@ export const ofOne = (usage: ResourceUsage, source: TreeUsage["source"], process
   bytesRead: ByteSize.bytes(usage.blockInput * blockSize),
   bytesWritten: ByteSize.bytes(usage.blockOutput * blockSize),
   hidden: Math.max(0, processes - 1)
+})
+
+/** The same by the figures of its group, where that has them. */
+export const ofGroup = (group: CgroupUsage, sum: TreeUsage): TreeUsage => ({
+  ...sum,
+  source: "cgroup",
+  userTime: group.userTime,
+  systemTime: group.systemTime,
+  memory: group.memory ?? sum.memory,
+  ...(group.bytesRead === undefined || group.bytesWritten === undefined
+    ? undefined
+    : { bytesRead: group.bytesRead, bytesWritten: group.bytesWritten, hidden: 0 })
 })

@@ -18,7 +18,49 @@ describe("validate", () => {
     [{ limits: null }, "limits is not an object"],
     [
       { limits: { files: 3 } },
-      "limits.files is no limit: they are as, core, cpu, data, fsize, locks, memlock, msgqueue, nice, nofile, nproc, rss, rtprio, rttime, sigpending, stack"
+      "limits.files is no limit: they are as, core, cpu, data, fsize, locks, memlock, msgqueue, nice, nofile, nproc, rss, rtprio, rttime, sigpending, stack, memory.max, memory.high, memory.swap.max, memory.oom.group, cpu.max, cpu.weight, io.weight, pids.max"
+    ],
+    [
+      { limits: { "memory.max": "1 GiB" } },
+      'limits["memory.max"] is a limit of a cgroup, which only a process with containment "cgroup" has one of its own'
+    ],
+    [
+      { containment: "cgroup", limits: { "memory.max": "much" } },
+      'limits["memory.max"] is not a size: a number of bytes, or a text such as "512 MiB"'
+    ],
+    [{ containment: "cgroup", limits: { "memory.oom.group": 1 } }, 'limits["memory.oom.group"] is not a boolean'],
+    [
+      { containment: "cgroup", limits: { "cpu.max": 0 } },
+      'limits["cpu.max"] is not a number of processors, from 0.01 on'
+    ],
+    [
+      { containment: "cgroup", limits: { "cpu.max": Number.NaN } },
+      'limits["cpu.max"] is not a number of processors, from 0.01 on'
+    ],
+    [
+      { containment: "cgroup", limits: { "cpu.max": "half" } },
+      'limits["cpu.max"] is neither a number of processors nor a quota'
+    ],
+    [
+      { containment: "cgroup", limits: { "cpu.max": { quota: "1 micros" } } },
+      'limits["cpu.max"] has a quota that is not from 1 ms on'
+    ],
+    [
+      { containment: "cgroup", limits: { "cpu.max": { quota: "1 second", period: "2 seconds" } } },
+      'limits["cpu.max"] has a period that is not from 1 ms to 1 second'
+    ],
+    [
+      { containment: "cgroup", limits: { "cpu.weight": 0 } },
+      'limits["cpu.weight"] is not a weight: an integer from 1 to 10000'
+    ],
+    [
+      { containment: "cgroup", limits: { "io.weight": 10_001 } },
+      'limits["io.weight"] is not a weight: an integer from 1 to 10000'
+    ],
+    [{ containment: "cgroup", limits: { "pids.max": 0 } }, 'limits["pids.max"] is not an integer from 1 to 4194304'],
+    [
+      { containment: "cgroup", limits: { "memory.max": "unlimited", "cpu.max": 0.5, "pids.max": "unlimited" } },
+      "valid"
     ],
     [{ limits: { nofile: -1 } }, "limits.nofile is not an integer from 0 on"],
     [{ limits: { nofile: Number.NaN } }, "limits.nofile is not an integer from 0 on"],
@@ -111,6 +153,41 @@ describe("validate", () => {
     [{ credentials: { loginEnvironment: true } }, "credentials.loginEnvironment is that of an account: give a user too"]
   ])("%o: %s", (fields, problem) => {
     expect(problemOf(fields)).toBe(problem)
+  })
+})
+
+describe("limits of cgroups", () => {
+  const limits: Command.Limits = {
+    "memory.max": "1 GiB",
+    "memory.high": "unlimited",
+    "memory.swap.max": 0,
+    "memory.oom.group": true,
+    "cpu.max": { quota: "5 millis", period: "20 millis" },
+    "cpu.weight": 50,
+    "io.weight": 10,
+    "pids.max": 7
+  }
+
+  it("are what is written to the files of the kernel", () => {
+    expect(limitItems(limits)).toEqual(
+      [
+        ["memory.max", "1073741824"],
+        ["memory.high", "max"],
+        ["memory.swap.max", "0"],
+        ["memory.oom.group", "1"],
+        ["cpu.max", "5000 20000"],
+        ["cpu.weight", "50"],
+        ["io.weight", "10"],
+        ["pids.max", "7"]
+      ].map(([file, value]) => ({ kind: "cgroupFile", file, value }))
+    )
+    expect(limitItems({ "cpu.max": 1.5 })).toEqual([{ kind: "cgroupFile", file: "cpu.max", value: "150000 100000" }])
+  })
+
+  it("mean the same after a round through JSON", () => {
+    const command = Command.make("x", [], { containment: "cgroup", limits })
+    const encoded = JSON.parse(JSON.stringify(Schema.encodeSync(Command.Command)(command)))
+    expect(limitItems(Schema.decodeSync(Command.Command)(encoded).limits)).toEqual(limitItems(limits))
   })
 })
 

@@ -24,7 +24,8 @@ const main = Effect.gen(function* () {
   if (freezes) setImmediate(() => process.kill(process.pid, "SIGSTOP"))
   const ended = yield* Effect.match(started.stop(), {
     onFailure: ({ _tag }) => _tag,
-    onSuccess: ({ status }) => (status._tag === "Signaled" ? status.signal : `exit-${status.code}`)
+    onSuccess: ({ status }) =>
+      status._tag === "Exited" ? `exit-${status.code}` : "signal" in status ? status.signal : status._tag
   })
   yield* say(ended)
 }).pipe(Effect.scoped, Effect.provide(Nursery.layerWith({ killDeadline })))
