@@ -34,7 +34,7 @@ export interface Judged {
 const brokenPipeCode = 128 + 13
 
 export const isBrokenPipe = (status: ExitStatus.ExitStatus): boolean =>
-  status._tag === "Signaled" ? status.signal === "SIGPIPE" : status.code === brokenPipeCode
+  status._tag === "Exited" ? status.code === brokenPipeCode : status._tag === "Signaled" && status.signal === "SIGPIPE"
 
 const isFailure = ({ end, isCut }: Ended): boolean => end === "failed" || (end === "brokenPipe" && !isCut)
 
