@@ -125,7 +125,10 @@ static void begin_kill(struct group *group, struct member *member) {
   member->killing = true;
   struct event walking = {.kind = EVENT_WALKING, .process = member->process};
   reaper_send(group->reaper, &walking);
-  if (!member->collected) kill(member->own_group ? -member->pid : member->pid, SIGKILL);
+  if (member->collected) return;
+  if (member->own_group) kill(-member->pid, SIGKILL);
+  /* By its own number too: where vfork is carried out as fork, as under emulation, it may not lead its group yet. */
+  kill(member->pid, SIGKILL);
 }
 
 /* What is left of groups that are being killed and whose leader is gone. True while there is something. */

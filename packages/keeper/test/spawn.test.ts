@@ -337,3 +337,26 @@ onTargets(
 it("is a file that everybody may read: its descriptors are opened through /proc", () => {
   expect(statSync(Tools.releaseKeeper()).mode & 0o444).toBe(0o444)
 })
+
+onTargets(
+  "a process that begins when its deadline is over",
+  () => true,
+  (target) => {
+    it.each([F.Level.tree, F.Level.group])("runs, or is told as failed and is gone, level %i", async (level) => {
+      const family = await target.start({ hello: { spawnDeadline: 1 } })
+      for (let round = 0; round < 25; round++) {
+        // Ends only when it is ended: the test holds the other end of its input.
+        const child = family.spawn({ argv: ["cat"], level, fds: [{ target: 0, kind: F.Kind.pipeIn }] })
+        const answer = await child.answered()
+        if (answer.type === "failed") {
+          expect(answer).toMatchObject({ errno: constants.errno.ETIMEDOUT })
+          continue
+        }
+        child.cancel()
+        await child.ended()
+      }
+      await family.settled()
+      await expectNothingLeft(family)
+    })
+  }
+)
