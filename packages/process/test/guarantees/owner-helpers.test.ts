@@ -105,7 +105,8 @@ describe.skipIf(without !== "")(`at level pid-namespace${without}`, () => {
         const stage = yield* Stage.make
         const owner = yield* startFamily(stage, ["pid-namespace"], options)
         const { guard, keeper, reapers, inits } = yield* owner.family
-        expect(inits.length).toBe(kinds.length)
+        // One of them may wait for the process that is started next.
+        expect(inits.length - kinds.length).toBeOneOf([0, 1])
         owner.kill(SIGKILL, "owner", guard, keeper, ...reapers, ...inits)
         expectNothingLeft(stage, yield* owner.ended)
       })
