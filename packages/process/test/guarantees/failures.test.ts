@@ -18,7 +18,7 @@ const ATTEMPTS = 25
 
 type Attempt = readonly [step: string, reason: string, command: Command.Plain]
 
-const withoutCgroups: Attempt = ["request", "Containment", Command.make("true", [], { containment: "cgroup" })]
+const withoutCgroups: Attempt = ["containment", "Containment", Command.make("true", [], { containment: "cgroup" })]
 
 const attempts = (stage: Stage.Stage): { readonly [what: string]: Attempt } => {
   const file = (name: string, text: string): string => {
