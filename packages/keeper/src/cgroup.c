@@ -36,15 +36,6 @@ static int open_nursery(void) {
   return open_directory(AT_FDCWD, ledger->cgroup.path);
 }
 
-/* errno */
-static int write_at(int group, const char *name, const char *text) {
-  int file = openat(group, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (file < 0) return errno;
-  int error = write(file, text, strlen(text)) < 0 ? errno : 0;
-  close(file);
-  return error;
-}
-
 int cgroups_begin(const char *path) {
   struct nursery_cgroup *own = &ledger->cgroup;
   if (atomic_load(&own->made)) return strcmp(own->path, path) == 0 ? 0 : EINVAL;
@@ -97,11 +88,8 @@ static bool remove_one_below(int top) {
 }
 
 static bool is_populated(int group) {
-  char text[256] = "";
-  int file = openat(group, "cgroup.events", O_RDONLY | O_CLOEXEC);
-  ssize_t length = file < 0 ? 0 : read(file, text, sizeof text - 1);
-  if (file >= 0) close(file);
-  return length > 0 && strstr(text, "populated 1") != NULL;
+  char text[256];
+  return read_file_at(group, "cgroup.events", text, sizeof text) > 0 && strstr(text, "populated 1") != NULL;
 }
 
 /* With what is in it and below it. */
@@ -184,14 +172,14 @@ static void kill_below(const char *name, void *context) {
 }
 
 void cgroup_kill(int group) {
-  if (write_at(group, KILL_FILE, "1") == 0) return;
+  if (write_file_at(group, KILL_FILE, "1") == 0) return;
   /* None of them forks while it is frozen, and SIGKILL ends what is. */
-  write_at(group, "cgroup.freeze", "1");
+  write_file_at(group, "cgroup.freeze", "1");
   kill_in(group, 0);
-  write_at(group, "cgroup.freeze", "0");
+  write_file_at(group, "cgroup.freeze", "0");
 }
 
-int cgroup_enter(int group) { return write_at(group, "cgroup.procs", "0"); }
+int cgroup_enter(int group) { return write_file_at(group, "cgroup.procs", "0"); }
 
 /* The file of a limit is there where its controller is enabled in the group above; above that the owner has seen to it. errno. */
 static int enable(const char *file) {
@@ -199,14 +187,14 @@ static int enable(const char *file) {
   snprintf(controller, sizeof controller, "+%.*s", (int)strcspn(file, "."), file);
   int nursery = open_nursery();
   if (nursery < 0) return errno;
-  int error = write_at(nursery, "cgroup.subtree_control", controller);
+  int error = write_file_at(nursery, "cgroup.subtree_control", controller);
   close(nursery);
   return error;
 }
 
 static int set_file(int group, const char *file, const char *value) {
-  int error = write_at(group, file, value);
-  if (error == ENOENT && (error = enable(file)) == 0) error = write_at(group, file, value);
+  int error = write_file_at(group, file, value);
+  if (error == ENOENT && (error = enable(file)) == 0) error = write_file_at(group, file, value);
   return error;
 }
 

@@ -19,21 +19,6 @@
 /* Until nobody has been forked there meanwhile. */
 #define ROUNDS 100
 
-static ssize_t read_at(int directory, const char *name, char *into, size_t size) {
-  int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
-  ssize_t length = file < 0 ? -1 : read(file, into, size - 1);
-  if (file >= 0) close(file);
-  into[length < 0 ? 0 : length] = 0;
-  return length;
-}
-
-static bool write_at(int directory, const char *name, const char *text) {
-  int file = openat(directory, name, O_WRONLY | O_CLOEXEC);
-  bool written = file >= 0 && write(file, text, strlen(text)) > 0;
-  if (file >= 0) close(file);
-  return written;
-}
-
 static void find_nursery(const char *name, void *found) {
   if (strncmp(name, NURSERY, strlen(NURSERY)) == 0 && strcmp(name, PROGRAM_GROUP) != 0) *(bool *)found = true;
 }
@@ -41,27 +26,27 @@ static void find_nursery(const char *name, void *found) {
 /* No process may be in the group above as long as controllers are enabled there. */
 static void disable_controllers(int directory) {
   char text[512], change[64];
-  if (read_at(directory, "cgroup.subtree_control", text, sizeof text) <= 0) return;
+  if (read_file_at(directory, "cgroup.subtree_control", text, sizeof text) <= 0) return;
   char *rest;
   for (char *name = strtok_r(text, " \n", &rest); name != NULL; name = strtok_r(NULL, " \n", &rest)) {
     if (strlen(name) + 2 > sizeof change) continue;
     change[0] = '-';
     memcpy(change + 1, name, strlen(name) + 1);
-    write_at(directory, "cgroup.subtree_control", change);
+    write_file_at(directory, "cgroup.subtree_control", change);
   }
 }
 
 /* False when one cannot be moved. */
 static bool move_all_up(int directory) {
   char text[4096];
-  for (int round = 0; round < ROUNDS && read_at(directory, PROGRAM_GROUP "/cgroup.procs", text, sizeof text) > 0; round++) {
+  for (int round = 0; round < ROUNDS && read_file_at(directory, PROGRAM_GROUP "/cgroup.procs", text, sizeof text) > 0; round++) {
     /* The last number may be cut off: the next round has it whole. */
     char *end = strrchr(text, '\n'), *rest;
     if (end == NULL) return false;
     *end = 0;
     bool moved = false;
     for (char *pid = strtok_r(text, "\n", &rest); pid != NULL; pid = strtok_r(NULL, "\n", &rest)) {
-      moved = write_at(directory, "cgroup.procs", pid) || moved;
+      moved = write_file_at(directory, "cgroup.procs", pid) == 0 || moved;
     }
     if (!moved) return false;
   }

@@ -1,19 +1,9 @@
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cgroup.h"
-
-/* NUL-terminated; empty where there is no such file. */
-static void read_at(int group, const char *name, char *into, size_t size) {
-  int file = openat(group, name, O_RDONLY | O_CLOEXEC);
-  size_t length = 0;
-  for (ssize_t got; file >= 0 && (got = read(file, into + length, size - 1 - length)) > 0;) length += (size_t)got;
-  into[length] = 0;
-  if (file >= 0) close(file);
-}
+#include "system.h"
 
 /* The number after a key that begins a line, or after a space. */
 static uint64_t number_of(const char *text, const char *key) {
@@ -44,17 +34,17 @@ static uint64_t sum_of(const char *text, const char *key) {
 
 void cgroup_read_usage(int group, struct cgroup_told *told) {
   char text[4096];
-  read_at(group, "cpu.stat", text, sizeof text);
+  read_file_at(group, "cpu.stat", text, sizeof text);
   told->cpu_time = number_of(text, "usage_usec");
   told->user_time = number_of(text, "user_usec");
   told->system_time = number_of(text, "system_usec");
   told->throttled_time = number_of(text, "throttled_usec");
-  read_at(group, "memory.peak", text, sizeof text);
+  read_file_at(group, "memory.peak", text, sizeof text);
   told->memory_peak = text[0] == 0 ? CGROUP_UNKNOWN : strtoull(text, NULL, 10);
-  read_at(group, "memory.events", text, sizeof text);
+  read_file_at(group, "memory.events", text, sizeof text);
   uint64_t kills = number_of(text, "oom_kill");
   told->oom_kills = kills == CGROUP_UNKNOWN ? 0 : (uint32_t)kills;
-  read_at(group, "io.stat", text, sizeof text);
+  read_file_at(group, "io.stat", text, sizeof text);
   told->read_bytes = sum_of(text, "rbytes");
   told->written_bytes = sum_of(text, "wbytes");
   told->out_of_memory = 0;

@@ -146,8 +146,9 @@ pid_t fork_on(void *stack, size_t size, int namespaces, int (*run)(void *), void
 #endif
 }
 
-ssize_t read_file(const char *path, char *into, size_t size) {
-  int file = open(path, O_RDONLY | O_CLOEXEC);
+ssize_t read_file_at(int directory, const char *path, char *into, size_t size) {
+  into[0] = 0;
+  int file = openat(directory, path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return -1;
   size_t length = 0;
   while (length < size - 1) {
@@ -161,10 +162,14 @@ ssize_t read_file(const char *path, char *into, size_t size) {
   return (ssize_t)length;
 }
 
-int write_file(const char *path, const char *text) {
-  int file = open(path, O_WRONLY | O_CLOEXEC);
+ssize_t read_file(const char *path, char *into, size_t size) { return read_file_at(AT_FDCWD, path, into, size); }
+
+int write_file_at(int directory, const char *path, const char *text) {
+  int file = openat(directory, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0) return errno;
   int error = write(file, text, strlen(text)) < 0 ? errno : 0;
   close(file);
   return error;
 }
+
+int write_file(const char *path, const char *text) { return write_file_at(AT_FDCWD, path, text); }

@@ -54,10 +54,12 @@ bool each_name(const char *directory, void (*tell)(const char *name, void *conte
 /* The same of an open directory. */
 void each_name_in(int file, void (*tell)(const char *name, void *context), void *context);
 
-/* Reads a small file of /proc whole into `into`, NUL-terminated. Its length, or -1. */
+/* Reads a small file whole into `into`, as far as it fits, NUL-terminated. Its length, or -1: `into` is empty then. */
 ssize_t read_file(const char *path, char *into, size_t size);
+ssize_t read_file_at(int directory, const char *path, char *into, size_t size);
 
 /* Writes a text to a file that is there, in one piece. errno, 0: done. */
 int write_file(const char *path, const char *text);
+int write_file_at(int directory, const char *path, const char *text);
 
 #endif
