@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Fs from "node:fs"
+import { errnoOf } from "../streams/descriptor.ts"
 
 /** What of a file system is needed to find one's place among the cgroups; tests give their own. */
 export interface Files {
@@ -12,10 +13,6 @@ export interface Files {
   /** Whether this user may write it. */
   readonly isWritable: (path: string) => boolean
 }
-
-/** The name of an error of a system call. */
-export const errnoOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : "EIO"
 
 export const files: Files = {
   read: (path) => {

@@ -8,7 +8,8 @@
  */
 import * as Fs from "node:fs"
 import * as Errno from "../errno.ts"
-import { errnoOf, type Files, files, programGroup, textOf } from "./files.ts"
+import { errnoOf } from "../streams/descriptor.ts"
+import { type Files, files, programGroup, textOf } from "./files.ts"
 import type { Place } from "./place.ts"
 
 const words = (text: string): ReadonlyArray<string> => text.split(/\s+/).filter((word) => word !== "")

@@ -3,11 +3,11 @@
  *
  * @internal
  */
-import * as ByteSize from "effect/ByteSize"
+import type * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
 import type { SetupItem } from "../backend.ts"
 import { durationProblem } from "./duration.ts"
+import { readSize } from "./size.ts"
 
 /**
  * Limits of everything that a process and its descendants use together, by the names of their files in
@@ -45,13 +45,10 @@ type Read = string | { readonly problem: string }
 
 const usualPeriod = 100_000
 
-// Values come from untyped code too; what is no size or duration is found out by the parsers of both.
-const readSize = (value: unknown): Read => {
+const readMemory = (value: unknown): Read => {
   if (value === "unlimited") return "max"
-  const size = ByteSize.fromInput(value as ByteSize.Input)
-  return Option.isSome(size) && typeof size.value === "bigint"
-    ? String(ByteSize.toBigInt(size.value))
-    : { problem: 'is not a size: a number of bytes, or a text such as "512 MiB"' }
+  const size = readSize(value)
+  return typeof size === "bigint" ? String(size) : size
 }
 
 const isInteger = (value: unknown, least: number, most: number): value is number =>
@@ -71,6 +68,7 @@ const readSwitch = (value: unknown): Read =>
 const isQuota = (value: unknown): value is CpuQuota => typeof value === "object" && value !== null && "quota" in value
 
 const micros = (value: unknown): number | undefined => {
+  // From untyped code too: what is none is found out by the parser.
   const input = value as Duration.Input
   if (durationProblem(input) !== undefined) return undefined
   const duration = Duration.fromInputUnsafe(input)
@@ -96,9 +94,9 @@ const readProcessors = (value: unknown): Read => {
 }
 
 const kinds: { readonly [Name in keyof CgroupLimits]-?: (value: unknown) => Read } = {
-  "memory.max": readSize,
-  "memory.high": readSize,
-  "memory.swap.max": readSize,
+  "memory.max": readMemory,
+  "memory.high": readMemory,
+  "memory.swap.max": readMemory,
   "memory.oom.group": readSwitch,
   "cpu.max": readProcessors,
   "cpu.weight": readWeight,

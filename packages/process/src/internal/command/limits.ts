@@ -3,13 +3,13 @@
  *
  * @internal
  */
-import * as ByteSize from "effect/ByteSize"
+import type * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
 import type { LimitValue, SetupItem } from "../backend.ts"
 import type { CgroupLimits } from "./cgroupLimits.ts"
 import * as Cgroup from "./cgroupLimits.ts"
 import { durationProblem } from "./duration.ts"
+import { readSize } from "./size.ts"
 
 /**
  * One limit: a value for both the soft and the hard limit, or each for itself, and the half that is left out stays as it is.
@@ -113,20 +113,13 @@ const read = (unit: Unit, value: unknown): bigint | "unlimited" | { readonly pro
   return typeof found === "bigint" && found > largest ? { problem: 'is too large: say "unlimited"' } : found
 }
 
-// Values come from untyped code too; what is no size or duration is found out by the parsers of both.
-const readSize = (value: unknown): bigint | { readonly problem: string } => {
-  const size = ByteSize.fromInput(value as ByteSize.Input)
-  return Option.isSome(size) && typeof size.value === "bigint"
-    ? ByteSize.toBigInt(size.value)
-    : { problem: 'is not a size: a number of bytes, or a text such as "512 MiB"' }
-}
-
 const readCount = (value: unknown): bigint | { readonly problem: string } =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0
     ? BigInt(value)
     : { problem: "is not an integer from 0 on" }
 
 const readTime = (unit: "seconds" | "microseconds", value: unknown) => {
+  // From untyped code too: what is none is found out by the parser.
   const input = value as Duration.Input
   const problem = durationProblem(input)
   if (problem !== undefined) return { problem }

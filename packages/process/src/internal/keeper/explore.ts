@@ -4,25 +4,12 @@
  * @internal
  */
 import type { Level, Observer, SpawnFailure, SpawnRequest, Ticket } from "../backend.ts"
+import { bareRequest } from "../bareRequest.ts"
 import * as Errno from "../errno.ts"
 import { namespaceProblem } from "../namespaceProblem.ts"
 
 /** Of no program: what fails is its execution, unless something before it does. */
-const nothing = (level: Level): SpawnRequest => ({
-  program: "",
-  argv: [""],
-  searchPath: "",
-  cwd: "/",
-  clearEnv: true,
-  env: [],
-  level,
-  session: "new",
-  stop: { signal: 0, reach: "tree", grace: undefined, linger: undefined },
-  umask: undefined,
-  fds: [],
-  shellFallback: false,
-  groupOnFailure: false
-})
+const nothing = (level: Level): SpawnRequest => bareRequest("", [""], level)
 
 const problemOf = ({ step, errno, reason }: SpawnFailure): string => {
   if (step === "exec") return ""

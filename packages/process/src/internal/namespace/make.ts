@@ -19,6 +19,7 @@ import type {
   SpawnRequest,
   Ticket
 } from "../backend.ts"
+import { bareRequest } from "../bareRequest.ts"
 import { problemOf } from "./explain.ts"
 import * as Items from "./items.ts"
 import * as Kinds from "./kinds.ts"
@@ -38,23 +39,12 @@ export const requestOf = (
   task: "hold" | "done",
   level: SpawnRequest["level"],
   setup: ReadonlyArray<NamespaceItem>
-): SpawnRequest => ({
+): SpawnRequest =>
   // Started by the keeper, which is its own program there.
-  program: "/proc/self/exe",
-  argv: [`nursery-${task}`, task],
-  searchPath: "",
-  cwd: "/",
-  clearEnv: true,
-  env: [],
-  level,
-  session: "new",
-  stop: { signal: 0, reach: "tree", grace: undefined, linger: undefined },
-  umask: undefined,
-  fds: [0, 1, 2].map((target) => ({ target, kind: "null" })),
-  shellFallback: false,
-  groupOnFailure: false,
-  setup
-})
+  bareRequest("/proc/self/exe", [`nursery-${task}`, task], level, {
+    fds: [0, 1, 2].map((target) => ({ target, kind: "null" })),
+    setup
+  })
 
 const failureOf = (request: SpawnRequest, failure: SpawnFailure): NamespaceSetup =>
   new NamespaceSetup(problemOf(request, failure))
