@@ -41,7 +41,10 @@ const make = async (family: Family, given = F.pty()): Promise<Pty> => {
   family.send(F.Request.close, family.nextId(), F.u32(...ends))
   const output = new Lines(new Socket({ fd: source, readable: true, writable: false }))
   void output.ended.then(() => closeSync(input))
-  const [relay = 0] = family.emulated ? [] : relaysOf(family).filter((pid) => !before.has(pid))
+  const added = () => relaysOf(family).find((pid) => !before.has(pid))
+  // It takes its name after the answer. And 0 would be the group of the tests themselves for kill(2).
+  if (!family.emulated) await until(() => added() !== undefined)
+  const relay = added() ?? Number.NaN
   return { id, output, relay, type: (text) => writeSync(input, text) }
 }
 
