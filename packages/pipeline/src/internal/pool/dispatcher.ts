@@ -28,6 +28,8 @@ export class Entry {
   readonly encoded: unknown
   attempts = 0
   isSuspect = false
+  /** A part of the answer has been given to who asked: it cannot be asked for once more. */
+  isPartial = false
   /** How its schedule stands. */
   step: Step | undefined
   /** Nobody wants the answer any more. */
@@ -183,6 +185,13 @@ export class Dispatcher {
     slot.since = this.#options.now()
     this.#freed(slot)
     return problem
+  }
+
+  /** The worker has answered this one, whatever it was asked before. */
+  settled(slot: Slot, message: Message): void {
+    slot.sent.remove(message)
+    slot.since = this.#options.now()
+    this.#freed(slot)
   }
 
   /** The process has ended: those of its requests whose fate is not known. The others are given to other workers. */

@@ -40,6 +40,15 @@ export class Fifo<A> {
     return item
   }
 
+  /** Wherever it is: for few of them. */
+  remove(item: A): void {
+    if (this.head === item) this.shift()
+    else {
+      this.#items = this.all.filter((each) => each !== item)
+      this.#first = 0
+    }
+  }
+
   /** All of them; it is empty then. */
   takeAll(): ReadonlyArray<A> {
     const items = this.all

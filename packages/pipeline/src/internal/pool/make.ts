@@ -14,10 +14,8 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { EncodeError, Unrepresentable } from "../../CodecError.ts"
 import type { WorkerCommand } from "../../WorkerPool.ts"
 import { InvalidPool, PoolClosed, type WorkerFailure } from "../../WorkerPoolError.ts"
-import type { Spec } from "../codec/model.ts"
 import { Dispatcher, type Entry } from "./dispatcher.ts"
 import { type LifeFailure, life, type WorkerPlan } from "./worker.ts"
 
@@ -25,16 +23,12 @@ import { type LifeFailure, life, type WorkerPlan } from "./worker.ts"
 export interface PoolPlan {
   readonly command: WorkerCommand
   readonly transport: "stdio" | "socketpair"
-  readonly requests: Spec
-  readonly responses: Spec
   readonly min: number
   readonly max: number
   /** How long a worker has nothing to do before it is ended. */
   readonly idle: Duration.Duration
   readonly window: number
   readonly batch: number | undefined
-  readonly limit: number
-  readonly timeout: Duration.Duration | undefined
   readonly delivery: "at-most-once" | "at-least-once"
   readonly retry: Schedule.Schedule<unknown, WorkerFailure> | undefined
   readonly restart: Restart.Restart<ChildExit<LifeFailure>> | undefined
@@ -76,17 +70,10 @@ const retrying = (plan: PoolPlan, dispatcher: Dispatcher) => (entry: Entry, fail
     }
   })
 
-/** A format has no form for a request. */
-const unwritable =
-  ({ requests }: PoolPlan): WorkerPlan["unwritable"] =>
-  (message, cause) => {
-    const reason = new Unrepresentable({ problem: cause.message })
-    for (const entry of message) entry.fail(new EncodeError({ reason, format: requests.format, record: 1 }))
-  }
-
 /** Starts the workers, and returns when the first `min` of them run. They end with the scope. */
 export const start = (
-  plan: PoolPlan
+  plan: PoolPlan,
+  talkOf: (dispatcher: Dispatcher) => WorkerPlan["talk"]
 ): Effect.Effect<RunningPool, InvalidPool | PoolGaveUp, Nursery.Nursery | Scope.Scope> =>
   Effect.gen(function* () {
     /** Requests that a worker had which has failed. */
@@ -109,18 +96,13 @@ export const start = (
     const worker: WorkerPlan = {
       command: plan.command,
       transport: plan.transport,
-      encoder: plan.requests.encoder(),
-      responses: plan.responses,
-      limit: plan.limit,
-      isBatched: plan.batch !== undefined,
-      timeout: plan.timeout,
-      unwritable: unwritable(plan),
+      talk: talkOf(dispatcher),
       opened: () => {
         if (dispatcher.slots.size >= plan.min) Deferred.doneUnsafe(running, Effect.void)
       },
       lost: (entries, failure) => {
         for (const entry of entries) {
-          if (failure instanceof PoolClosed || plan.delivery === "at-most-once") entry.fail(failure)
+          if (failure instanceof PoolClosed || plan.delivery === "at-most-once" || entry.isPartial) entry.fail(failure)
           else {
             dispatcher.delay(entry)
             Queue.offerUnsafe(failed, [entry, failure])

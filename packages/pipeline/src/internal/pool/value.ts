@@ -5,64 +5,40 @@
  */
 import type { Nursery } from "@nursery/process"
 import type * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { EncodeError } from "../../CodecError.ts"
-import type { Delivery, Options, ThroughOptions, WorkerCommand, WorkerPool } from "../../WorkerPool.ts"
-import { InvalidPool, RequestFailed, type WorkerFailure } from "../../WorkerPoolError.ts"
+import { EncodeError, Unrepresentable } from "../../CodecError.ts"
+import type { Options, ThroughOptions, WorkerCommand, WorkerPool } from "../../WorkerPool.ts"
+import { type InvalidPool, RequestFailed } from "../../WorkerPoolError.ts"
 import { limitOf } from "../codec/limit.ts"
 import { isSuccess, mismatch, type Spec } from "../codec/model.ts"
 import * as specs from "../codec/specs.ts"
 import { Entry } from "./dispatcher.ts"
 import { type PoolGaveUp, type PoolPlan, type RunningPool, start } from "./make.ts"
+import { countOf, durationOf, invalid, type PoolOptions, poolOf } from "./options.ts"
 import { exitOf, through } from "./through.ts"
+import { type RecordsPlan, records } from "./worker.ts"
 
-type Common = Omit<Options<never, never, unknown, unknown, unknown>, "request" | "response">
+/** A pool whose requests and answers are records. */
+interface RecordPool extends PoolPlan {
+  readonly requests: Spec
+  readonly responses: Spec
+  readonly limit: number
+  readonly timeout: Duration.Duration | undefined
+}
+
+type Common = Omit<Options<never, never, unknown, unknown, unknown>, "request" | "response" | "restart">
 
 /** The options with their types forgotten. */
-export interface AnyOptions extends Common {
+export interface AnyOptions extends Common, PoolOptions {
   readonly request: unknown
   readonly response: unknown
-  readonly delivery?: Delivery | undefined
-  readonly retry?: Schedule.Schedule<unknown, WorkerFailure, never, unknown> | undefined
-}
-
-// What its policies need is in the type of `make`, in whose context the pool runs.
-const withServices = (options: AnyOptions): Pick<PoolPlan, "retry" | "restart"> => ({
-  retry: options.retry as PoolPlan["retry"],
-  restart: options.restart as PoolPlan["restart"]
-})
-
-const invalid = (option: string, problem: string) => Result.fail(new InvalidPool({ option, problem }))
-
-const countOf = (
-  option: string,
-  value: number | undefined,
-  fallback: number,
-  least: number
-): Result.Result<number, InvalidPool> => {
-  const count = value ?? fallback
-  return Number.isSafeInteger(count) && count >= least
-    ? Result.succeed(count)
-    : invalid(option, `has to be an integer from ${least} on, not ${count}`)
-}
-
-const durationOf = (
-  option: string,
-  input: Duration.Input | undefined
-): Result.Result<Duration.Duration | undefined, InvalidPool> => {
-  if (input === undefined) return Result.succeed(undefined)
-  const duration = Duration.fromInput(input)
-  return duration._tag === "Some" && Duration.isPositive(duration.value)
-    ? Result.succeed(duration.value)
-    : invalid(option, "has to be a duration above zero")
 }
 
 const isCodec = (format: unknown): format is { readonly spec: Spec } =>
@@ -83,36 +59,40 @@ const listOf = (option: string, format: unknown): Result.Result<Spec, InvalidPoo
     ? Result.succeed(specs.ndjson(Schema.Array(format), undefined))
     : invalid("batch", `needs a Schema as ${option}`)
 
-const planOf = (command: WorkerCommand, options: AnyOptions): Result.Result<PoolPlan, InvalidPool> =>
+const planOf = (command: WorkerCommand, options: AnyOptions): Result.Result<RecordPool, InvalidPool> =>
   Result.gen(function* () {
-    const size = typeof options.size === "number" ? { min: options.size, max: options.size } : options.size
-    const max = yield* countOf("size", size.max, 1, 1)
-    const min = yield* countOf("size.min", size.min, 1, 0)
-    if (min > max) return yield* invalid("size.min", `is ${min}, and size.max is ${max}`)
     const batch = options.batch === undefined ? undefined : yield* countOf("batch", options.batch, 1, 1)
     if (batch !== undefined) yield* listOf("request", options.request)
-    const delivery = options.delivery ?? "at-least-once"
     return {
-      command,
-      transport: options.transport ?? "stdio",
+      ...(yield* poolOf(command, options, "at-least-once")),
+      batch,
       requests: yield* specOf("request", options.request),
       responses:
         batch === undefined ? yield* specOf("response", options.response) : yield* listOf("response", options.response),
-      min,
-      max,
-      idle: (yield* durationOf("size.idle", "idle" in size ? size.idle : undefined)) ?? Duration.seconds(10),
-      window: yield* countOf("inFlight", options.inFlight, delivery === "at-most-once" ? 1 : 16, 1),
-      batch,
       limit: limitOf(options.maxRecordSize),
-      timeout: yield* durationOf("timeout", options.timeout),
-      delivery,
-      ...withServices(options),
-      intensity: options.intensity
+      timeout: yield* durationOf("timeout", options.timeout)
     }
   })
 
+/** A format has no form for a request. */
+const unwritable =
+  ({ requests }: RecordPool): RecordsPlan["unwritable"] =>
+  (message, cause) => {
+    const reason = new Unrepresentable({ problem: cause.message })
+    for (const entry of message) entry.fail(new EncodeError({ reason, format: requests.format, record: 1 }))
+  }
+
+const recordsOf = (plan: RecordPool): RecordsPlan => ({
+  encoder: plan.requests.encoder(),
+  responses: plan.responses,
+  limit: plan.limit,
+  isBatched: plan.batch !== undefined,
+  timeout: plan.timeout,
+  unwritable: unwritable(plan)
+})
+
 /** What a Schema makes of a request. */
-const encoderOf = (plan: PoolPlan, services: Context.Context<never>) => {
+const encoderOf = (plan: RecordPool, services: Context.Context<never>) => {
   const { encode } = plan.requests.encoder()
   return (request: unknown): Effect.Effect<unknown, RequestFailed> => {
     const encoding = encode(request)
@@ -151,7 +131,7 @@ export const make = (
   Effect.gen(function* () {
     const plan = yield* Effect.fromResult(planOf(command, options))
     const services = yield* Effect.context<never>()
-    const pool = yield* start(plan)
+    const pool = yield* start(plan, (dispatcher) => records(dispatcher, recordsOf(plan)))
     const encode = encoderOf(plan, services)
     const { dispatcher } = pool
     const answering = (given: AnyThrough | undefined) =>

@@ -35,23 +35,38 @@ import { type Dispatcher, type Entry, type Message, Slot } from "./dispatcher.ts
 export interface WorkerPlan {
   readonly command: WorkerCommand
   readonly transport: "stdio" | "socketpair"
+  readonly talk: (slot: Slot) => Talk
+  /** A process runs and takes requests. */
+  readonly opened: () => void
+  /** What becomes of requests that a worker had which has failed. */
+  readonly lost: (entries: ReadonlyArray<Entry>, failure: WorkerFailure | PoolClosed) => void
+}
+
+/** What the pool and a worker say to each other. */
+export interface Talk {
+  /** What is written next, as soon as there is something. */
+  readonly next: Effect.Effect<Bytes>
+  /** Reads until the worker writes no more; fails where what it writes is no answer. */
+  readonly read: (answers: Line["answers"]) => Effect.Effect<void, BadResponse>
+  /** Fails when the worker takes too long. */
+  readonly watch: Effect.Effect<never, RequestTimedOut> | undefined
+}
+
+/** Requests and answers that are records, one for each, in their order. */
+export interface RecordsPlan {
   readonly encoder: Encoder
   readonly responses: Spec
   readonly limit: number
   readonly isBatched: boolean
   readonly timeout: Duration.Duration | undefined
-  /** A process runs and takes requests. */
-  readonly opened: () => void
   /** What becomes of a request that the format has no form for. */
   readonly unwritable: (message: Message, cause: Unwritable) => void
-  /** What becomes of requests that a worker had which has failed. */
-  readonly lost: (entries: ReadonlyArray<Entry>, failure: WorkerFailure | PoolClosed) => void
 }
 
 /** What a life ends with. */
 export type LifeFailure = WorkerFailure | SpawnError | FdError | KeeperLost | StreamError
 
-type Bytes = Arr.NonEmptyReadonlyArray<Uint8Array>
+export type Bytes = Arr.NonEmptyReadonlyArray<Uint8Array>
 
 /** A worker that runs, and what it answers. Its requests are being written. */
 interface Line {
@@ -100,7 +115,7 @@ const spawn = (
   })
 
 /** The bytes of messages, and those of them that have a form. */
-const write = (staged: ReadonlyArray<Message>, plan: WorkerPlan): readonly [Uint8Array, ReadonlyArray<Message>] => {
+const write = (staged: ReadonlyArray<Message>, plan: RecordsPlan): readonly [Uint8Array, ReadonlyArray<Message>] => {
   let messages = staged
   while (messages.length > 0) {
     try {
@@ -120,7 +135,7 @@ const write = (staged: ReadonlyArray<Message>, plan: WorkerPlan): readonly [Uint
 }
 
 /** What the writer sends next, as soon as there is something. */
-const nextBytes = (dispatcher: Dispatcher, slot: Slot, plan: WorkerPlan): Effect.Effect<Bytes> =>
+const nextBytes = (dispatcher: Dispatcher, slot: Slot, plan: RecordsPlan): Effect.Effect<Bytes> =>
   Effect.callback((resume) => {
     const check = (): void => {
       slot.wake = check
@@ -140,7 +155,7 @@ const nextBytes = (dispatcher: Dispatcher, slot: Slot, plan: WorkerPlan): Effect
 const read = (
   dispatcher: Dispatcher,
   slot: Slot,
-  plan: WorkerPlan,
+  plan: RecordsPlan,
   answers: Line["answers"]
 ): Effect.Effect<void, BadResponse> =>
   answers.pipe(
@@ -175,6 +190,14 @@ const watch = (slot: Slot, limit: Duration.Duration): Effect.Effect<never, Reque
       if (left > 0) yield* Effect.sleep(left)
       else if (slot.sent.size > 0) return yield* new RequestTimedOut({ limit })
     }
+  })
+
+export const records =
+  (dispatcher: Dispatcher, plan: RecordsPlan): WorkerPlan["talk"] =>
+  (slot) => ({
+    next: nextBytes(dispatcher, slot, plan),
+    read: (answers) => read(dispatcher, slot, plan, answers),
+    watch: plan.timeout === undefined ? undefined : watch(slot, plan.timeout)
   })
 
 /** How a process has ended that writes no more, or that is not to go on. */
@@ -225,14 +248,15 @@ const serve = (
   plan: WorkerPlan
 ): Effect.Effect<never, LifeFailure, Nursery.Nursery | Scope.Scope> =>
   Effect.gen(function* () {
-    const { answers, process } = yield* spawn(plan, nextBytes(dispatcher, slot, plan))
+    const talk = plan.talk(slot)
+    const { answers, process } = yield* spawn(plan, talk.next)
     if (plan.command.stderr === "pipe") yield* drain(process)
     // Those that it leaves behind could hold its output open.
     yield* process.exit.pipe(Effect.andThen(process.stop()), Effect.ignore, Effect.forkScoped)
     dispatcher.opened(slot)
     plan.opened()
-    const reading = read(dispatcher, slot, plan, answers)
-    const watched = plan.timeout === undefined ? reading : Effect.raceFirst(reading, watch(slot, plan.timeout))
+    const reading = talk.read(answers)
+    const watched = talk.watch === undefined ? reading : Effect.raceFirst(reading, talk.watch)
     return yield* Effect.matchEffect(watched, {
       onSuccess: () => end(process, undefined),
       onFailure: (failure) => end(process, failure)
