@@ -26,7 +26,7 @@ import type { Pipeable } from "effect/Pipeable"
 import type * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
-import type { Source, Spec } from "./internal/spec.ts"
+import { beginning, type Spec } from "./internal/spec.ts"
 import * as internal from "./internal/value.ts"
 import type { FileError, StageFailed } from "./PipelineError.ts"
 
@@ -157,8 +157,6 @@ export interface ProcessOptions {
    */
   readonly descendants?: "end" | "wait" | undefined
 }
-
-const beginning = (source: Source): Spec => ({ source, stages: [], policy: "pipefail", timeLimit: undefined })
 
 /**
  * The beginning of a pipeline: a Stream, bytes or a text, a file, a descriptor, or the output of a command.

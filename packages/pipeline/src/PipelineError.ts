@@ -79,7 +79,8 @@ export class TimeLimit extends Data.TaggedError("TimeLimit")<{
     const running = Object.values(this.report.stages)
       .filter(({ outcome }) => outcome === "stopped")
       .map(({ name }) => quote(name))
-    return `the pipeline was not done within ${Duration.format(this.after)}: ${running.join(", ")} did not end`
+    const what = running.length === 0 ? "nothing of it was started" : `${running.join(", ")} did not end`
+    return `the pipeline was not done within ${Duration.format(this.after)}: ${what}`
   }
 
   override toJSON(): object {

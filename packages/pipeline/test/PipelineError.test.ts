@@ -41,6 +41,8 @@ describe("StageFailed", () => {
   it("says something of a failure that is no Error", () => {
     const error = new StageFailed({ stage: "a", error: { code: 3 }, report: reportOf() })
     expect(error.message).toBe('"a": {"code":3}')
+    const large = new StageFailed({ stage: "a", error: { count: 3n, itself: error }, report: reportOf() })
+    expect(large.message).toMatch(/^"a": \{"count":3n,"itself":/)
   })
 })
 
@@ -50,6 +52,8 @@ describe("TimeLimit", () => {
     const error = new TimeLimit({ after: Duration.seconds(3), report })
     expect(error.message).toBe('the pipeline was not done within 3s: "a", "c" did not end')
     expect(JSON.stringify(error)).toBe('{"_tag":"TimeLimit","after":"3s"}')
+    const early = new TimeLimit({ after: Duration.zero, report: reportOf(stage("a", { outcome: "unstarted" })) })
+    expect(early.message).toBe("the pipeline was not done within 0: nothing of it was started")
   })
 })
 

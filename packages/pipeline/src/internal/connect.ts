@@ -14,18 +14,18 @@ import * as Stream from "effect/Stream"
 import type { InvalidPipeline } from "../PipelineError.ts"
 import * as File from "./file.ts"
 import { check, type InProgram, type Part, plan } from "./plan.ts"
-import { processes } from "./processes.ts"
+import { type Place, processes } from "./processes.ts"
 import { Run } from "./run.ts"
-import { asBytes, counted, type Safe, safe } from "./safe.ts"
+import { asBytes, counted, nothing, type Outflow, outflow, type Safe, safe } from "./safe.ts"
 import { traced } from "./sight.ts"
-import type { Destination, Elements, ProgramSpec, Source, Spec, TeeSpec } from "./spec.ts"
+import type { Branch, Destination, Elements, ProgramSpec, Source, Spec, TeeSpec } from "./spec.ts"
 import * as Split from "./split.ts"
 import type { Stage } from "./stage.ts"
 
 export interface Opened {
   readonly run: Run
   /** What comes out at the end, where that is this program. */
-  readonly output: Safe | undefined
+  readonly output: Outflow | undefined
 }
 
 /** Starts a pipeline in the scope of the caller, whose close ends all of it. */
@@ -40,35 +40,37 @@ export const open = (
     yield* Effect.addFinalizer(() => run.shutdown)
     if (spec.timeLimit !== undefined) yield* run.limit(Duration.fromInputUnsafe(spec.timeLimit))
     const output = yield* Effect.raceFirst(
-      connect(run, spec, destination, run.processes),
-      Effect.as(Deferred.await(run.failed), Stream.never)
+      connect(run, spec, destination, { parent: run.processes, reader: undefined, branches: new Map() }),
+      Effect.as(Deferred.await(run.failed), outflow(Stream.never))
     )
     return { run, output }
   })
 
-/** Starts a pipeline, which may be a part of another one: `reader` is what reads it there, and `branch` what it reads. */
+/** Starts a pipeline, which may be a part of another one. */
 const connect = (
   run: Run,
   spec: Spec,
   destination: Destination,
-  parent: Scope.Scope,
-  reader?: Stage,
-  branch?: Safe
-): Effect.Effect<Safe | undefined, never, Nursery.Nursery> =>
+  place: Place
+): Effect.Effect<Outflow | undefined, never, Nursery.Nursery> =>
   Effect.gen(function* () {
     const { parts, source } = plan(spec, destination)
-    connectReaders(run, spec, destination, reader)
-    let current: Safe | undefined = branch ?? (yield* sourceStream(run, source, parts[0], parent, spec, reader))
+    connectReaders(run, spec, destination, place.reader)
+    let current = yield* sourceOf(run, source, parts[0], spec, place)
     let before: Stage | undefined
     for (const part of parts) {
-      if (part._tag === "InProgram") current = yield* inProgram(run, part, current ?? Stream.empty, before, parent)
-      else current = yield* processes(run, part, current, before, parent, connect)
+      if (part._tag === "InProgram") current = yield* inProgram(run, part, current ?? nothing, before, place)
+      else current = yield* processes(run, part, current, before, place, connect)
       before = run.stage(part.stages.at(-1)?.name ?? "")
     }
-    if (current === undefined) return undefined
-    const output = counted(current, before?.out)
-    if (destination._tag === "Program") return output
-    yield* run.task(destination._tag === "AsIs" ? Stream.runDrain(output) : into(run, output, sinkOf(destination)))
+    // What the last process writes goes elsewhere.
+    if (current === undefined) return destination._tag === "Program" ? nothing : undefined
+    const { giveUp } = current
+    const stream = counted(current.stream, before?.out)
+    if (destination._tag === "Program") {
+      return { stream, giveUp: Effect.suspend(() => (before?.out.isRead === true ? Effect.void : giveUp)) }
+    }
+    yield* run.task(destination._tag === "AsIs" ? Stream.runDrain(stream) : into(run, stream, sinkOf(destination)))
     return undefined
   })
 
@@ -88,16 +90,15 @@ const into = (run: Run, stream: Safe, sink: Sink.Sink<unknown, Uint8Array, unkno
   Effect.asVoid(Effect.catchCause(Stream.run(asBytes(stream), sink), (cause) => run.failOther(cause)))
 
 /** What this program reads itself: not what the first process is given. */
-const sourceStream = (
+const sourceOf = (
   run: Run,
   source: Source,
   first: Part | undefined,
-  parent: Scope.Scope,
   spec: Spec,
-  reader: Stage | undefined
-): Effect.Effect<Safe | undefined, never, Nursery.Nursery> => {
+  place: Place
+): Effect.Effect<Outflow | undefined, never, Nursery.Nursery> => {
   const isGiven = first?._tag === "Processes"
-  const read = (stream: Elements) => safe(run, stream, (cause) => run.failOther(cause))
+  const read = (stream: Elements) => outflow(safe(run, stream, (cause) => run.failOther(cause)))
   switch (source._tag) {
     case "Stream":
       return Effect.sync(() => read(source.stream))
@@ -107,16 +108,12 @@ const sourceStream = (
       return isGiven ? Effect.undefined : Effect.sync(() => read(readable(source.fd)))
     case "Merge": {
       const next = spec.stages[0]
-      const after = next === undefined ? reader : run.stage(next.name)
-      const inputs = Effect.forEach(source.inputs, (input) => connect(run, input, program, parent, after))
-      return Effect.map(inputs, (streams) =>
-        Split.merge(
-          streams.map((stream) => stream ?? Stream.empty),
-          source.order
-        )
-      )
+      const reader = next === undefined ? place.reader : run.stage(next.name)
+      const inputs = Effect.forEach(source.inputs, (input) => connect(run, input, program, { ...place, reader }))
+      return Effect.map(inputs, (outflows) => Split.merge(outflows, source.order))
     }
     case "Branch":
+      return Effect.sync(() => place.branches.get(source))
     case "Command":
       return Effect.undefined
   }
@@ -135,65 +132,81 @@ const sinkOf = (
 const inProgram = (
   run: Run,
   part: InProgram,
-  input: Safe,
+  input: Outflow,
   before: Stage | undefined,
-  parent: Scope.Scope
-): Effect.Effect<Safe, never, Nursery.Nursery> =>
+  place: Place
+): Effect.Effect<Outflow, never, Nursery.Nursery> =>
   Effect.gen(function* () {
     let current = input
     let last = before
     for (const spec of part.stages) {
       const stage = run.stage(spec.name)
       run.started(stage)
-      const output = yield* traced(stage, stageStream(run, stage, spec, counted(current, last?.out, stage.in), parent))
-      current = Stream.ensuring(
-        safe(run, output, (cause) => run.failStage(stage, cause)),
-        Effect.sync(() => run.ended(stage, "good"))
-      )
+      const { giveUp, stream } = current
+      const output = yield* traced(stage, stageOutflow(run, stage, spec, counted(stream, last?.out, stage.in), place))
+      const end = Effect.suspend(() => {
+        run.ended(stage, "good")
+        return Effect.andThen(output.giveUp, stage.in.isRead ? Effect.void : giveUp)
+      })
+      const failing = safe(run, output.stream, (cause) => run.failStage(stage, cause))
+      current = { stream: Stream.ensuring(failing, end), giveUp: end }
       last = stage
     }
     return current
   })
 
-const stageStream = (
+/** What a stage makes of its input, before it is known what it fails with. */
+interface StageOutflow {
+  readonly stream: Elements
+  readonly giveUp: Effect.Effect<void>
+}
+
+const stageOutflow = (
   run: Run,
   stage: Stage,
   spec: ProgramSpec,
   input: Safe,
-  parent: Scope.Scope
-): Effect.Effect<Elements, never, Nursery.Nursery> => {
+  place: Place
+): Effect.Effect<StageOutflow, never, Nursery.Nursery> => {
   switch (spec._tag) {
     case "Typed":
-      return Effect.sync(() => spec.transform(input))
+      return Effect.sync(() => ({ stream: spec.transform(input), giveUp: Effect.void }))
     case "Tee":
       return Effect.flatMap(Split.tee(run, input), ([main, copy]) =>
-        Effect.as(copyTo(run, stage, spec, copy, parent), main)
+        Effect.as(copyTo(run, stage, spec, copy, place), main)
       )
     case "FanOut":
       return Effect.gen(function* () {
         const shares = yield* Split.fanOut(run, stage, input, spec.branches.length, spec.by)
         const outputs = yield* Effect.forEach(spec.branches, (branch, index) =>
-          connect(run, branch, program, parent, stage, shares[index] ?? Stream.empty)
+          connect(run, branch.spec, program, { ...inside(place, branch, shares[index]), reader: stage })
         )
-        return Split.merge(
-          outputs.map((output) => output ?? Stream.empty),
-          "arrival"
-        )
+        return Split.merge(outputs, "arrival")
       })
   }
 }
+
+/** Where a branch of a stage is connected, and what it reads there. */
+const inside = (place: Place, { input }: Branch, share: Outflow = nothing): Place => ({
+  ...place,
+  reader: undefined,
+  branches: new Map(place.branches).set(input, share)
+})
 
 /** A copy that nobody reads any further ends by itself. */
 const copyTo = (
   run: Run,
   stage: Stage,
   { to }: TeeSpec,
-  copy: Safe,
-  parent: Scope.Scope
+  copy: Outflow,
+  place: Place
 ): Effect.Effect<void, never, Nursery.Nursery> => {
-  if (to._tag === "Branch") return Effect.asVoid(connect(run, to.spec, { _tag: "AsIs" }, parent, undefined, copy))
+  if (to._tag === "Branch") return Effect.asVoid(connect(run, to.spec, { _tag: "AsIs" }, inside(place, to, copy)))
   const sink = to._tag === "Sink" ? to.sink : sinkOf(to)
-  const write = Stream.run(asBytes(copy), withServices(sink)).pipe(Effect.provideContext(run.context))
+  const write = Stream.run(asBytes(copy.stream), withServices(sink)).pipe(
+    Effect.provideContext(run.context),
+    Effect.andThen(copy.giveUp)
+  )
   return run.task(Effect.asVoid(Effect.catchCause(write, (cause) => run.failStage(stage, cause))))
 }
 

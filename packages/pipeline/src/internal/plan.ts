@@ -10,7 +10,10 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { InvalidPipeline } from "../PipelineError.ts"
 import {
+  type BranchInput,
+  branchesOf,
   type Destination,
+  inputsOf,
   type ProcessSpec,
   type ProgramSpec,
   partsOf,
@@ -48,7 +51,8 @@ export const plan = (spec: Spec, destination: Destination): Plan => {
   const runs = runsOf(spec.stages)
   const { source } = spec
   const isGiven = source._tag === "File" || source._tag === "Fd" || source._tag === "Command"
-  const parts = runs.map(([first, ...others], index): Part => {
+  const parts = runs.map((run, index): Part => {
+    const [first, ...others] = run
     if (first._tag !== "Process") {
       return { _tag: "InProgram", stages: [first, ...others.filter((each) => each._tag !== "Process")] }
     }
@@ -57,7 +61,7 @@ export const plan = (spec: Spec, destination: Destination): Plan => {
       _tag: "Processes",
       stages: [first, ...others.filter((each) => each._tag === "Process")],
       input: index === 0 && isGiven ? source : program,
-      output: next === undefined ? destination : program,
+      output: next !== undefined ? program : writesElsewhere(run.at(-1)) ? asIs : destination,
       isBorrowed: next?._tag === "Typed" && next.borrows
     }
   })
@@ -65,6 +69,11 @@ export const plan = (spec: Spec, destination: Destination): Plan => {
 }
 
 const program = { _tag: "Program" } as const
+const asIs = { _tag: "AsIs" } as const
+
+/** Whether its command says where a process writes to, so that nothing of it comes out of the pipeline. */
+const writesElsewhere = (stage: StageSpec | undefined): boolean =>
+  stage?._tag === "Process" && stage.command.stdout !== "inherit" && stage.command.stdout !== "pipe"
 
 /** Neighbours that are all processes, or none. */
 const runsOf = (stages: ReadonlyArray<StageSpec>): ReadonlyArray<[StageSpec, ...Array<StageSpec>]> => {
@@ -81,11 +90,9 @@ const runsOf = (stages: ReadonlyArray<StageSpec>): ReadonlyArray<[StageSpec, ...
 export const check = (spec: Spec): InvalidPipeline | undefined => checkAll(spec, new Set())
 
 const checkAll = ({ source, stages }: Spec, names: Set<string>): InvalidPipeline | undefined => {
-  if (source._tag === "Merge") {
-    for (const input of source.inputs) {
-      const problem = checkAll(input, names)
-      if (problem !== undefined) return problem
-    }
+  for (const input of inputsOf(source)) {
+    const problem = checkAll(input, names)
+    if (problem !== undefined) return problem
   }
   for (const [index, stage] of stages.entries()) {
     const problem =
@@ -93,7 +100,10 @@ const checkAll = ({ source, stages }: Spec, names: Set<string>): InvalidPipeline
       (stage._tag === "Process"
         ? commandProblem(stage, index === 0 && source._tag === "Command", index === stages.length - 1)
         : undefined) ??
-      (stage._tag === "FanOut" && stage.branches.length === 0 ? "it needs one way at least" : undefined)
+      (stage._tag === "FanOut" && stage.branches.length === 0
+        ? "its number of ways has to be a whole number from 1 on"
+        : undefined) ??
+      branchProblem(stage)
     if (problem !== undefined) return new InvalidPipeline({ stage: stage.name, problem })
     names.add(stage.name)
     for (const part of partsOf(stage)) {
@@ -107,6 +117,18 @@ const checkAll = ({ source, stages }: Spec, names: Set<string>): InvalidPipeline
 const nameProblem = (name: string, names: ReadonlySet<string>): string | undefined => {
   if (name === "") return "a stage needs a name"
   return names.has(name) ? "two stages have this name" : undefined
+}
+
+/** What a stage gives to a branch has one reader there: without one it would wait for ever, and two would get a part each. */
+const branchProblem = (stage: StageSpec): string | undefined => {
+  const readers = branchesOf(stage).map(({ input, spec }) => readersOf(spec, input))
+  if (readers.includes(0)) return "its branch does not begin with what is given to it"
+  return readers.some((count) => count > 1) ? "its branch begins more than once with what is given to it" : undefined
+}
+
+const readersOf = (spec: Spec, input: BranchInput): number => {
+  const parts = [...inputsOf(spec.source), ...spec.stages.flatMap(partsOf)]
+  return parts.reduce((sum, part) => sum + readersOf(part, input), spec.source === input ? 1 : 0)
 }
 
 const commandProblem = ({ command, inputs }: ProcessSpec, isFirst: boolean, isLast: boolean): string | undefined => {

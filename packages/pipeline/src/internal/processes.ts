@@ -23,9 +23,9 @@ import type * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { Processes } from "./plan.ts"
 import type { Run } from "./run.ts"
-import { asBytes, type Bytes, counted, held, type Safe } from "./safe.ts"
+import { asBytes, type Bytes, counted, held, nothing, type Outflow, outflow, type Safe } from "./safe.ts"
 import { traced } from "./sight.ts"
-import type { Destination, ProcessSpec, Spec } from "./spec.ts"
+import type { BranchInput, Destination, ProcessSpec, Spec } from "./spec.ts"
 import type { Stage } from "./stage.ts"
 import { isBrokenPipe } from "./verdict.ts"
 
@@ -33,29 +33,37 @@ import { isBrokenPipe } from "./verdict.ts"
 type Link =
   | { readonly _tag: "Command" }
   | { readonly _tag: "Given"; readonly stdin: Command.Command["stdin"] }
-  | { readonly _tag: "Program"; readonly stream: Safe }
+  | { readonly _tag: "Program"; readonly outflow: Outflow }
+
+/** Where a pipeline is started. */
+export interface Place {
+  readonly parent: Scope.Scope
+  /** What reads it, where it is a part of another one. */
+  readonly reader: Stage | undefined
+  /** What the branches around it read. */
+  readonly branches: ReadonlyMap<BranchInput, Outflow>
+}
 
 /** Connects another pipeline. */
 export type Connect = (
   run: Run,
   spec: Spec,
   destination: Destination,
-  parent: Scope.Scope,
-  reader: Stage
-) => Effect.Effect<Safe | undefined, never, Nursery.Nursery>
+  place: Place
+) => Effect.Effect<Outflow | undefined, never, Nursery.Nursery>
 
 /** Starts the processes of a part; gives back what the last one writes, where that comes to this program. */
 export const processes = (
   run: Run,
   part: Processes,
-  input: Safe | undefined,
+  input: Outflow | undefined,
   before: Stage | undefined,
-  parent: Scope.Scope,
+  place: Place,
   connect: Connect
-): Effect.Effect<Safe | undefined, never, Nursery.Nursery> =>
+): Effect.Effect<Outflow | undefined, never, Nursery.Nursery> =>
   Effect.gen(function* () {
     // What reads is closed first: the last that was added to a scope is.
-    const scope = yield* Scope.fork(parent)
+    const scope = yield* Scope.fork(place.parent)
     const stages = part.stages.map(({ name }) => run.stage(name))
     const gone: Array<Deferred.Deferred<void>> = []
     let link = linkOf(part, input)
@@ -65,19 +73,20 @@ export const processes = (
       const isLast = index === part.stages.length - 1
       const joint = isLast ? undefined : yield* jointFor(run, stage, spec, scope)
       const command = connected(spec.command, link, joint, isLast ? part.output : program)
-      const inputs = yield* inputsOf(run, stage, spec, scope, connect)
+      const inputs = yield* inputsOf(run, stage, spec, { ...place, parent: scope, reader: stage }, connect)
       const process = yield* traced(stage, spawn(run, stage, withInputs(command, inputs), scope))
       const ended = Deferred.makeUnsafe<void>()
       gone.push(ended)
       yield* run.task(watch(run, stage, spec, process, ended))
-      if (link._tag === "Program") yield* run.task(pump(run, stage, link.stream, process, previous))
-      for (const { descriptor, stream } of inputs) {
-        if (stream !== undefined) yield* run.task(feed(run, stage, stream, endOf(process).fd(descriptor)))
+      if (link._tag === "Program") yield* run.task(pump(run, stage, link.outflow, process, previous))
+      for (const { descriptor, input } of inputs) {
+        if (input === undefined) continue
+        yield* run.task(Effect.andThen(feed(run, stage, input.stream, endOf(process).fd(descriptor)), input.giveUp))
       }
       if (command.stderr === "pipe") yield* run.background(drain(process))
       const { stdout } = endOf(process)
       if (isLast) return command.stdout === "pipe" ? complete(run, part, stages, gone, stdout) : undefined
-      link = joint === undefined ? { _tag: "Program", stream: failing(run, stage, stdout) } : given(joint.read)
+      link = joint === undefined ? between(failing(run, stage, stdout)) : given(joint.read)
       previous = stage
     }
     return undefined
@@ -87,7 +96,9 @@ const program: Destination = { _tag: "Program" }
 
 const given = (stdin: Command.Command["stdin"]): Link => ({ _tag: "Given", stdin })
 
-const linkOf = ({ input }: Processes, stream: Safe | undefined): Link => {
+const between = (stream: Safe): Link => ({ _tag: "Program", outflow: outflow(stream) })
+
+const linkOf = ({ input }: Processes, from: Outflow = nothing): Link => {
   switch (input._tag) {
     case "Command":
       return input
@@ -96,7 +107,7 @@ const linkOf = ({ input }: Processes, stream: Safe | undefined): Link => {
     case "Fd":
       return given(input.fd)
     case "Program":
-      return { _tag: "Program", stream: stream ?? Stream.empty }
+      return { _tag: "Program", outflow: from }
   }
 }
 
@@ -173,26 +184,25 @@ const withServices = <A, E>(effect: Effect.Effect<A, E, unknown>) =>
 interface Connected {
   readonly descriptor: number
   readonly option: Fd.Fd<"readable"> | "pipe-in"
-  readonly stream: Safe | undefined
+  readonly input: Outflow | undefined
 }
 
 const inputsOf = (
   run: Run,
   stage: Stage,
   process: ProcessSpec,
-  scope: Scope.Scope,
+  place: Place,
   connect: Connect
 ): Effect.Effect<ReadonlyArray<Connected>, never, Nursery.Nursery> =>
   Effect.forEach(process.inputs, ({ descriptor, spec }) =>
     Effect.gen(function* (): Effect.fn.Return<Connected, never, Nursery.Nursery> {
       const isProcess = spec.stages.at(-1)?._tag === "Process"
-      const joint = isProcess ? yield* jointFor(run, stage, process, scope) : undefined
+      const joint = isProcess ? yield* jointFor(run, stage, process, place.parent) : undefined
       if (joint !== undefined) {
-        yield* connect(run, spec, { _tag: "Fd", fd: joint.write }, scope, stage)
-        return { descriptor, option: joint.read, stream: undefined }
+        yield* connect(run, spec, { _tag: "Fd", fd: joint.write }, place)
+        return { descriptor, option: joint.read, input: undefined }
       }
-      const stream = yield* connect(run, spec, program, scope, stage)
-      return { descriptor, option: "pipe-in", stream: stream ?? Stream.empty }
+      return { descriptor, option: "pipe-in", input: (yield* connect(run, spec, program, place)) ?? nothing }
     })
   )
 
@@ -233,10 +243,14 @@ const withError = <A, E>(effect: Effect.Effect<A, E | unknown>) => effect as Eff
 const pump = (
   run: Run,
   stage: Stage,
-  stream: Safe,
+  { giveUp, stream }: Outflow,
   process: Process.ProcessBase<unknown>,
   before: Stage | undefined
-): Effect.Effect<void> => feed(run, stage, counted(stream, before?.out, stage.in), endOf(process).stdin)
+): Effect.Effect<void> =>
+  Effect.andThen(
+    feed(run, stage, counted(stream, before?.out, stage.in), endOf(process).stdin),
+    Effect.suspend(() => (stage.in.isRead ? Effect.void : giveUp))
+  )
 
 const feed = (
   run: Run,
@@ -280,9 +294,9 @@ const complete = (
   stages: ReadonlyArray<Stage>,
   gone: ReadonlyArray<Deferred.Deferred<void>>,
   stdout: Stream.Stream<Uint8Array, StreamError>
-): Bytes => {
+): Outflow => {
   const last = stages.at(-1)
-  if (last === undefined) return Stream.empty
+  if (last === undefined) return nothing
   let isWhole = false
   const check = Effect.suspend(() => {
     isWhole = true
@@ -291,7 +305,7 @@ const complete = (
       run.checkPart(stages)
     )
   })
-  return Stream.concat(
+  const stream = Stream.concat(
     failing(run, last, isBorrowed ? Process.lend(stdout) : stdout),
     Stream.fromEffectDrain(check)
   ).pipe(
@@ -302,4 +316,13 @@ const complete = (
       })
     )
   )
+  let isGivenUp = false
+  const giveUp = Effect.suspend(() => {
+    if (isGivenUp) return Effect.void
+    isGivenUp = true
+    last.isCut = true
+    // A stream of a process that is closed closes its pipe.
+    return Effect.scoped(Effect.asVoid(Stream.toPull(stdout)))
+  })
+  return { stream, giveUp }
 }

@@ -47,6 +47,7 @@ export class Run {
   readonly #running = new Set<Stage>()
   #failure: Failure | undefined
   #ended = 0
+  /** What ends from now on may have been ended. */
   #stopping = false
 
   constructor(spec: Spec, context: Context.Context<never>, clock: Clock.Clock) {
@@ -77,13 +78,13 @@ export class Run {
     this.#running.add(stage)
   }
 
-  /** A stage has ended by itself, unless everything is being stopped. */
+  /** A stage has ended: by itself, unless everything is being stopped and it was not dying before. */
   ended(stage: Stage, end: End): void {
     if (stage.ended !== undefined) return
     stage.ended = this.#clock.currentTimeMillisUnsafe()
     this.#running.delete(stage)
-    if (this.#stopping) return
-    if (end === "failed") this.#overtaken()
+    if (this.#stopping && stage.rank === Number.POSITIVE_INFINITY) return
+    if (end === "failed" && !this.#stopping) this.#overtaken()
     stage.end = end
     if (stage.rank === Number.POSITIVE_INFINITY) stage.rank = this.#ended++
   }
@@ -99,21 +100,22 @@ export class Run {
   /** A stage has failed in a way that nothing can go on after. It waits here for the end of everything. */
   failStage(stage: Stage, cause: Cause.Cause<unknown>): Effect.Effect<never> {
     return Effect.suspend(() => {
-      if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+      if (Cause.hasInterruptsOnly(cause)) return this.failOther(cause)
       stage.error = Cause.squash(cause)
       this.ended(stage, "failed")
       return this.#fail({ _tag: "Stage", name: stage.name, cause })
     })
   }
 
+  /** Something that is no stage has failed, or anything has interrupted itself: that is no end either. */
   failOther(cause: Cause.Cause<unknown>): Effect.Effect<never> {
-    return Effect.suspend(() =>
-      Cause.hasInterruptsOnly(cause) ? Effect.interrupt : this.#fail({ _tag: "Other", cause })
-    )
+    return Effect.suspend(() => this.#fail({ _tag: "Other", cause }))
   }
 
   #fail(failure: Failure): Effect.Effect<never> {
-    this.#failure ??= failure
+    if (this.#stopping) return Effect.never
+    this.#stopping = true
+    this.#failure = failure
     Deferred.doneUnsafe(this.failed, Exit.void)
     return Effect.never
   }
@@ -220,7 +222,10 @@ export class Run {
       case "Stage": {
         // A defect stays one.
         if (failure.cause !== undefined && Cause.hasDies(failure.cause)) return Effect.failCause(failure.cause)
-        return this.#stageFailed(report, report.firstCause ?? failure.name)
+        // What failed before it may be what the policy lets pass.
+        const { policy } = this.spec
+        const counts = policy === "pipefail" || policy === "all"
+        return this.#stageFailed(report, (counts ? report.firstCause : undefined) ?? failure.name)
       }
       case undefined: {
         const name = this.#blamed(report)
@@ -240,9 +245,10 @@ export class Run {
   }
 
   #stageFailed(report: Report, name: string): Effect.Effect<never, StageFailed> {
-    const { error } = this.stage(name)
+    const { end, error } = this.stage(name)
+    const hasFailed = end === "failed" || end === "brokenPipe" || error !== undefined
     return Effect.suspend(() =>
-      error === undefined
+      !hasFailed
         ? Effect.die(new Error(`the policy of the pipeline blames ${JSON.stringify(name)}, which has not failed`))
         : Effect.fail(new StageFailed({ stage: name, error, report }))
     )

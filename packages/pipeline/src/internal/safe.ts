@@ -17,6 +17,18 @@ export type Safe = Stream.Stream<unknown>
 
 export type Bytes = Stream.Stream<Uint8Array>
 
+/** What one part of a pipeline gives to the next. */
+export interface Outflow {
+  readonly stream: Safe
+  /** For a reader that has ended, and has never begun to read: what writes would else wait for it without an end. */
+  readonly giveUp: Effect.Effect<void>
+}
+
+/** What comes from outside of the pipeline waits for nobody. */
+export const outflow = (stream: Safe): Outflow => ({ stream, giveUp: Effect.void })
+
+export const nothing: Outflow = outflow(Stream.empty)
+
 // What a pipeline of bytes carries, by its types.
 export const asBytes = (stream: Safe): Bytes => stream as Bytes
 

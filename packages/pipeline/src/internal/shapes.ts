@@ -22,7 +22,15 @@ import type {
   Writable
 } from "../Pipeline.ts"
 import type { BranchEnded, FileError, StageFailed } from "../PipelineError.ts"
-import type { MergeOrder, Spec, StageSpec, TeeSpec } from "./spec.ts"
+import {
+  type Branch,
+  type BranchInput,
+  beginning,
+  type MergeOrder,
+  type Spec,
+  type StageSpec,
+  type TeeSpec
+} from "./spec.ts"
 import * as internal from "./value.ts"
 
 /**
@@ -67,7 +75,11 @@ type CheckInputs<
     ? Inputs
     : readonly [...Checked, ...Inputs]
 
-const copied: Spec = { source: { _tag: "Branch" }, stages: [], policy: "pipefail", timeLimit: undefined }
+/** What a function makes of what a stage gives it. */
+const branched = <A>(branch: (part: Pipeline<A>) => Any): Branch => {
+  const input: BranchInput = { _tag: "Branch" }
+  return { input, spec: internal.specOf(branch(new internal.PipelineValue<A, never, never, {}>(beginning(input)))) }
+}
 
 /**
  * Gives what passes to something else too: to a file, a descriptor, a Sink, or stages of its own.
@@ -138,9 +150,7 @@ const copyTo = (
     | Sink.Sink<unknown, never, unknown, unknown, unknown>
     | ((copy: Pipeline<never>) => Any)
 ): TeeSpec["to"] => {
-  if (typeof to === "function") {
-    return { _tag: "Branch", spec: internal.specOf(to(new internal.PipelineValue<never, never, never, {}>(copied))) }
-  }
+  if (typeof to === "function") return { _tag: "Branch", ...branched(to) }
   if (Sink.isSink(to)) return { _tag: "Sink", sink: to }
   return Stdio.isFile(to) ? { _tag: "File", file: to } : { _tag: "Fd", fd: to }
 }
@@ -177,7 +187,7 @@ export const merge = <const Inputs extends ReadonlyArray<Any>>(
 > => merged(inputs, "arrival")
 
 const merged = <A, E, R, Stages>(inputs: ReadonlyArray<Any>, order: MergeOrder): Pipeline<A, E, R, Stages> =>
-  new internal.PipelineValue({ ...copied, source: { _tag: "Merge", inputs: inputs.map(internal.specOf), order } })
+  new internal.PipelineValue(beginning({ _tag: "Merge", inputs: inputs.map(internal.specOf), order }))
 
 /**
  * The beginning of a pipeline: what comes out of several others, in order.
@@ -279,9 +289,10 @@ export const fanOut =
       readonly [K in keyof Inside as `${Name}/${number}/${K & string}`]: Inside[K]
     }
   > => {
-    const branches = Array.from({ length: options.ways }, (_, index) => {
-      const part = new internal.PipelineValue<A, never, never, {}>(copied)
-      return renamed(internal.specOf(branch(part, index)), (stage) => `${name}/${index}/${stage}`)
+    const length = Number.isSafeInteger(options.ways) ? options.ways : 0
+    const branches = Array.from({ length }, (_, index) => {
+      const { input, spec } = branched<A>((part) => branch(part, index))
+      return { input, spec: renamed(spec, (stage) => `${name}/${index}/${stage}`) }
     })
     return new internal.PipelineValue(
       internal.append(self, { _tag: "FanOut", name, branches, by: internal.erase(options.by) })
@@ -310,7 +321,7 @@ const renamedStage = (stage: StageSpec, name: string, inside: (part: Spec) => Sp
         to: stage.to._tag === "Branch" ? { ...stage.to, spec: inside(stage.to.spec) } : stage.to
       }
     case "FanOut":
-      return { ...stage, name, branches: stage.branches.map(inside) }
+      return { ...stage, name, branches: stage.branches.map((branch) => ({ ...branch, spec: inside(branch.spec) })) }
     case "Typed":
       return { ...stage, name }
   }
@@ -357,8 +368,7 @@ export const join = <
   StagesOf<Inputs[keyof Inputs]> & { readonly [K in Name]: "process" }
 > =>
   new internal.PipelineValue({
-    ...copied,
-    source: { _tag: "Command" },
+    ...beginning({ _tag: "Command" }),
     stages: [
       {
         _tag: "Process",

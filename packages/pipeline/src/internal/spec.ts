@@ -22,8 +22,12 @@ export type Source =
   | { readonly _tag: "Command" }
   /** Several pipelines, whose outputs become one. */
   | { readonly _tag: "Merge"; readonly inputs: ReadonlyArray<Spec>; readonly order: MergeOrder }
-  /** What a stage of another pipeline gives it. */
-  | { readonly _tag: "Branch" }
+  | BranchInput
+
+/** What a stage of another pipeline gives to one of its branches. Each branch has an object of its own. */
+export interface BranchInput {
+  readonly _tag: "Branch"
+}
 
 /** What comes first, all of each in turn, or what is least. */
 export type MergeOrder = "arrival" | "sequence" | Order.Order<unknown>
@@ -55,12 +59,18 @@ export interface TypedSpec {
   readonly borrows: boolean
 }
 
+/** A pipeline that is part of a stage, and what it reads there. */
+export interface Branch {
+  readonly input: BranchInput
+  readonly spec: Spec
+}
+
 /** Gives what passes to something else too. */
 export interface TeeSpec {
   readonly _tag: "Tee"
   readonly name: string
   readonly to:
-    | { readonly _tag: "Branch"; readonly spec: Spec }
+    | (Branch & { readonly _tag: "Branch" })
     | { readonly _tag: "Sink"; readonly sink: Sink.Sink<unknown, never, unknown, unknown, unknown> }
     | Extract<Destination, { readonly _tag: "File" | "Fd" }>
 }
@@ -69,7 +79,7 @@ export interface TeeSpec {
 export interface FanOutSpec {
   readonly _tag: "FanOut"
   readonly name: string
-  readonly branches: ReadonlyArray<Spec>
+  readonly branches: ReadonlyArray<Branch>
   /** By which records are told apart; `undefined`: each gets one in turn. */
   readonly by: ((record: unknown) => unknown) | undefined
 }
@@ -81,19 +91,25 @@ export type StageSpec = ProcessSpec | ProgramSpec
 
 /** All stages, those of other pipelines that are part of it before the stage that they belong to. */
 export const allStages = (spec: Spec): ReadonlyArray<StageSpec> => [
-  ...(spec.source._tag === "Merge" ? spec.source.inputs.flatMap(allStages) : []),
+  ...inputsOf(spec.source).flatMap(allStages),
   ...spec.stages.flatMap((stage) => [...partsOf(stage).flatMap(allStages), stage])
 ]
 
+/** The pipelines that a source is made of. */
+export const inputsOf = (source: Source): ReadonlyArray<Spec> => (source._tag === "Merge" ? source.inputs : [])
+
 /** The pipelines that are part of a stage. */
-export const partsOf = (stage: StageSpec): ReadonlyArray<Spec> => {
+export const partsOf = (stage: StageSpec): ReadonlyArray<Spec> =>
+  stage._tag === "Process" ? stage.inputs.map(({ spec }) => spec) : branchesOf(stage).map(({ spec }) => spec)
+
+/** Those that read what the stage gives them. */
+export const branchesOf = (stage: StageSpec): ReadonlyArray<Branch> => {
   switch (stage._tag) {
-    case "Process":
-      return stage.inputs.map(({ spec }) => spec)
     case "Tee":
-      return stage.to._tag === "Branch" ? [stage.to.spec] : []
+      return stage.to._tag === "Branch" ? [stage.to] : []
     case "FanOut":
       return stage.branches
+    case "Process":
     case "Typed":
       return []
   }
@@ -107,3 +123,6 @@ export interface Spec {
   readonly policy: Policy
   readonly timeLimit: Duration.Input | undefined
 }
+
+/** Without a stage yet. */
+export const beginning = (source: Source): Spec => ({ source, stages: [], policy: "pipefail", timeLimit: undefined })

@@ -12,7 +12,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { BranchEnded } from "../PipelineError.ts"
 import type { Run } from "./run.ts"
-import type { Safe } from "./safe.ts"
+import { nothing, type Outflow, type Safe } from "./safe.ts"
 import type { MergeOrder } from "./spec.ts"
 import type { Stage } from "./stage.ts"
 
@@ -22,7 +22,7 @@ type Chunk = readonly [unknown, ...Array<unknown>]
 const ahead = 4
 
 /** What one of the readers gets. */
-class Reader {
+class Reader implements Outflow {
   readonly queue: Queue.Queue<Chunk, Cause.Done>
   /** Whether it has all that it wants. */
   isClosed = false
@@ -32,16 +32,13 @@ class Reader {
   }
 
   get stream(): Safe {
-    return Stream.fromQueue(this.queue).pipe(
-      Stream.flattenArray,
-      Stream.ensuring(
-        Effect.sync(() => {
-          this.isClosed = true
-          Queue.shutdownUnsafe(this.queue)
-        })
-      )
-    )
+    return Stream.fromQueue(this.queue).pipe(Stream.flattenArray, Stream.ensuring(this.giveUp))
   }
+
+  readonly giveUp: Effect.Effect<void> = Effect.sync(() => {
+    this.isClosed = true
+    Queue.shutdownUnsafe(this.queue)
+  })
 
   /** Waits while it is too far behind. */
   give(records: ReadonlyArray<unknown>): Effect.Effect<unknown> {
@@ -62,11 +59,11 @@ const endAll = (all: ReadonlyArray<Reader>): Effect.Effect<void> =>
 const enough = "enough"
 
 /** The same for two: the first one, when it has enough, is the end of both; the second one is not. */
-export const tee = (run: Run, input: Safe): Effect.Effect<readonly [main: Safe, copy: Safe]> =>
+export const tee = (run: Run, input: Safe): Effect.Effect<readonly [main: Outflow, copy: Outflow]> =>
   Effect.gen(function* () {
     const all = yield* readers(2)
     const [main, copy] = all
-    if (main === undefined || copy === undefined) return [input, Stream.empty]
+    if (main === undefined || copy === undefined) return [nothing, nothing]
     const pass = (chunk: ReadonlyArray<unknown>) =>
       Effect.suspend(
         (): Effect.Effect<unknown, typeof enough> =>
@@ -76,7 +73,7 @@ export const tee = (run: Run, input: Safe): Effect.Effect<readonly [main: Safe, 
       )
     const loop = Effect.ignore(Stream.runForEachArray(input, pass))
     yield* run.task(Effect.andThen(loop, endAll(all)))
-    return [main.stream, copy.stream]
+    return [main, copy]
   })
 
 /** Each record for one of them: in turn, or always the same for the same key. */
@@ -86,7 +83,7 @@ export const fanOut = (
   input: Safe,
   count: number,
   by: ((record: unknown) => unknown) | undefined
-): Effect.Effect<ReadonlyArray<Safe>> =>
+): Effect.Effect<ReadonlyArray<Outflow>> =>
   Effect.gen(function* () {
     const all = yield* readers(count)
     let turn = 0
@@ -115,10 +112,18 @@ export const fanOut = (
       })
     const loop = Effect.catchCause(Stream.runForEachArray(input, pass), (cause) => run.failStage(stage, cause))
     yield* run.task(Effect.andThen(loop, endAll(all)))
-    return all.map(({ stream }) => stream)
+    return all
   })
 
-export const merge = (inputs: ReadonlyArray<Safe>, order: MergeOrder): Safe => {
+/** Several streams as one. Those whose turn has not come when that ends never get it. */
+export const merge = (inputs: ReadonlyArray<Outflow | undefined>, order: MergeOrder): Outflow => {
+  const all = inputs.filter((input) => input !== undefined)
+  const giveUp = Effect.forEach(all, (input) => input.giveUp, { discard: true })
+  const streams = all.map(({ stream }) => stream)
+  return { stream: Stream.ensuring(inOrder(streams, order), giveUp), giveUp }
+}
+
+const inOrder = (inputs: ReadonlyArray<Safe>, order: MergeOrder): Safe => {
   if (order === "arrival") return Stream.mergeAll(inputs, { concurrency: "unbounded" })
   if (order === "sequence") return inputs.reduce((all, each) => Stream.concat(all, each), Stream.empty)
   return sorted(inputs, order)

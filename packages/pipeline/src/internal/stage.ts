@@ -15,11 +15,14 @@ import type { End, Ended, Judged } from "./verdict.ts"
 export class Flow {
   bytes: number | undefined
   records: number | undefined
+  /** Somebody has begun to read. */
+  isRead = false
   /** Milliseconds that were spent waiting for what comes before, and since when that is so. */
   #waited = 0
   #since: number | undefined
 
   waits(): void {
+    this.isRead = true
     this.#since ??= performance.now()
   }
 

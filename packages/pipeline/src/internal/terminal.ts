@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import type { Report } from "../Report.ts"
 import { open } from "./connect.ts"
 import type { Run } from "./run.ts"
+import { nothing } from "./safe.ts"
 import type { Destination, Spec } from "./spec.ts"
 
 type Services = Nursery.Nursery
@@ -32,12 +33,12 @@ export const runSink = <Z>(
 ): Effect.Effect<{ readonly value: Z; readonly report: Report }, unknown, Services> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { output, run } = yield* open(spec, { _tag: "Program" })
-      // Not there when the run is over already.
-      const consumed = Stream.run(output ?? Stream.never, withServices(sink))
+      const { output = nothing, run } = yield* open(spec, { _tag: "Program" })
+      const consumed = Stream.run(output.stream, withServices(sink))
       const exit = yield* Effect.raceFirst(Effect.exit(consumed), Effect.as(Deferred.await(run.failed), undefined))
       if (exit === undefined) return yield* Effect.andThen(finish(run), Effect.never)
       const value = yield* exit
+      yield* output.giveUp
       return { value, report: yield* finish(run) }
     })
   )
@@ -49,9 +50,9 @@ const withServices = <Z>(sink: Sink.Sink<Z, never, unknown, unknown, unknown>) =
 /** Runs it while it is read, and ends it when it is read no further. */
 export const toStream = (spec: Spec): Stream.Stream<unknown, unknown, Services> =>
   Stream.unwrap(
-    Effect.map(open(spec, { _tag: "Program" }), ({ output, run }) => {
+    Effect.map(open(spec, { _tag: "Program" }), ({ output = nothing, run }) => {
       const until = Effect.as(Deferred.await(run.failed), undefined)
-      const all = Stream.interruptWhen(output ?? Stream.never, until)
+      const all = Stream.interruptWhen(output.stream, until)
       return Stream.concat(all, Stream.fromEffectDrain(finish(run)))
     })
   )

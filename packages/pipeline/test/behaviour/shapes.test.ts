@@ -221,6 +221,56 @@ onEveryWay("fanOut", (it) => {
     })
   )
 
+  it.effect("lets each branch write where its command says", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "out")
+      const write = (part: Pipeline.Pipeline<number>, way: number) =>
+        part.pipe(
+          Pipeline.map("bytes", bytes),
+          Pipeline.process("write", Command.make("cat", [], { stdout: Stdio.truncate(`${path}${way}`) }))
+        )
+      const all = Pipeline.fromStream(Stream.range(0, 3)).pipe(Pipeline.fanOut("fan", { ways: 2 }, write))
+      expect(yield* Pipeline.collect(all)).toEqual([])
+      expect([0, 1].map((way) => readFileSync(`${path}${way}`, "utf8"))).toEqual(["1\n3\n", "0\n2\n"])
+      const merged = Pipeline.from("a", Command.make("echo", ["a"], { stdout: Stdio.truncate(path) }))
+      expect(yield* Pipeline.collect(Pipeline.merge([merged]))).toEqual([])
+      expect(readFileSync(path, "utf8")).toBe("a\n")
+      const { report } = yield* merged.pipe(Pipeline.toSink(Sink.drain))
+      expect(report.stages.a).toMatchObject({ outcome: "succeeded", bytesOut: undefined })
+    })
+  )
+
+  it.effect("begins branches with what they get and with something else", () =>
+    Effect.gen(function* () {
+      const more = Pipeline.fromStream(Stream.make(10))
+      const all = Pipeline.fromStream(Stream.range(0, 3)).pipe(
+        Pipeline.fanOut("fan", { ways: 2 }, (part) => Pipeline.fanIn([more, part], "sequence")),
+        Pipeline.collect
+      )
+      expect((yield* all).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 10, 10])
+      // A branch in a branch, which reads what the outer one is given.
+      let copied = 0
+      const nested = Pipeline.fromStream(Stream.range(0, 3)).pipe(
+        Pipeline.tee("outer", (copy) =>
+          Pipeline.merge([
+            copy.pipe(
+              Pipeline.tee("inner", (again) =>
+                again.pipe(
+                  Pipeline.map("count", (n) => {
+                    copied += n
+                  })
+                )
+              )
+            ),
+            more
+          ])
+        ),
+        Pipeline.collect
+      )
+      expect([yield* nested, copied]).toEqual([[0, 1, 2, 3], 6])
+    })
+  )
+
   it.effect("does not lose what a branch would not read", () =>
     Effect.gen(function* () {
       const early = Pipeline.fromStream(Stream.rechunk(records, 10)).pipe(

@@ -71,6 +71,7 @@ describe("parts", () => {
 })
 
 describe("what cannot be", () => {
+  const text = Pipeline.from("text")
   /** As code without types puts it together. */
   const pipelineOf = (...commands: ReadonlyArray<readonly [name: string, command: Command.Command]>): Spec => ({
     ...specOf(Pipeline.from("text")),
@@ -125,7 +126,22 @@ describe("what cannot be", () => {
     [
       "no way at all",
       specOf(Pipeline.fromStream(Stream.make(1)).pipe(Pipeline.fanOut("f", { ways: 0 }, (part) => part))),
-      '"f": it needs one way at least'
+      '"f": its number of ways has to be a whole number from 1 on'
+    ],
+    [
+      "half a way, and so on",
+      specOf(Pipeline.fromStream(Stream.make(1)).pipe(Pipeline.fanOut("f", { ways: Infinity }, (part) => part))),
+      '"f": its number of ways has to be a whole number from 1 on'
+    ],
+    [
+      "a branch that reads something else",
+      specOf(text.pipe(Pipeline.tee("t", () => Pipeline.from("another").pipe(Pipeline.process("a", cat))))),
+      '"t": its branch does not begin with what is given to it'
+    ],
+    [
+      "a branch that reads twice",
+      specOf(text.pipe(Pipeline.tee("t", (copy) => Pipeline.merge([copy, copy])))),
+      '"t": its branch begins more than once with what is given to it'
     ],
     [
       "a first command that nobody writes to",
