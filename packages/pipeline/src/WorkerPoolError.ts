@@ -36,6 +36,17 @@ export class RequestTimedOut extends Schema.TaggedError<RequestTimedOut>()("Requ
 }
 
 /**
+ * The worker has closed what it reads requests from, and was killed when it went on for a second without.
+ *
+ * @category errors
+ */
+export class InputClosed extends Schema.TaggedError<InputClosed>()("InputClosed", {}) {
+  override get message(): string {
+    return "the worker reads no more requests: it has closed its input"
+  }
+}
+
+/**
  * What the worker wrote is no answer to what it was asked, and it was killed: which answer belongs to which request is not known any more.
  *
  * @category errors
@@ -55,7 +66,14 @@ export class BadResponse extends Schema.TaggedError<BadResponse>()("BadResponse"
  *
  * @category errors
  */
-export const WorkerFailure = Schema.Union([WorkerExited, RequestTimedOut, BadResponse, KeeperLost, Unkillable])
+export const WorkerFailure = Schema.Union([
+  WorkerExited,
+  RequestTimedOut,
+  BadResponse,
+  InputClosed,
+  KeeperLost,
+  Unkillable
+])
 
 /**
  * Why a worker has ended.
@@ -84,7 +102,16 @@ export class PoolClosed extends Schema.TaggedError<PoolClosed>()("PoolClosed", {
  */
 export class RequestFailed extends Schema.TaggedError<RequestFailed>()("RequestFailed", {
   /** Of its last attempt. An `EncodeError` is one of the request itself, which no worker got. */
-  reason: Schema.Union([WorkerExited, RequestTimedOut, BadResponse, KeeperLost, Unkillable, EncodeError, PoolClosed]),
+  reason: Schema.Union([
+    WorkerExited,
+    RequestTimedOut,
+    BadResponse,
+    InputClosed,
+    KeeperLost,
+    Unkillable,
+    EncodeError,
+    PoolClosed
+  ]),
   /** How many workers got it. Each of them may have done what was asked of it. */
   attempts: Schema.Int
 }) {

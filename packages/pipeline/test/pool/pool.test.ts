@@ -357,6 +357,16 @@ onEveryWay("options that make no pool", (it) => {
     ["more than the most", { size: { min: 3, max: 2 } }, "size.min is 3, and size.max is 2"],
     ["nothing in flight", { size: 1, inFlight: 0 }, "inFlight has to be an integer from 1 on, not 0"],
     ["no time", { size: 1, timeout: 0 }, "timeout has to be a duration above zero"],
+    ["less than no time", { size: 1, timeout: -5 }, "timeout has to be a duration above zero"],
+    ["a time that is no number", { size: 1, timeout: Number.NaN }, "timeout has to be a duration above zero"],
+    ["a size that is no number", { size: Number.NaN }, "size has to be an integer from 1 on, not NaN"],
+    ["less than no workers", { size: -1 }, "size has to be an integer from 1 on, not -1"],
+    ["workers without an end", { size: { max: Number.POSITIVE_INFINITY } }, "size has to be an integer from 1 on"],
+    ["less than none at least", { size: { min: -1, max: 2 } }, "size.min has to be an integer from 0 on, not -1"],
+    ["idle for no time", { size: { max: 2, idle: 0 } }, "size.idle has to be a duration above zero"],
+    ["lists of nothing", { size: 1, batch: 0 }, "batch has to be an integer from 1 on, not 0"],
+    ["answers of no size", { size: 1, maxRecordSize: 0 }, "maxRecordSize has to be a size above zero"],
+    ["answers of a size below zero", { size: 1, maxRecordSize: -1 }, "maxRecordSize has to be a size above zero"],
     ["records without an end", { size: 1, response: Codec.jsonArray(Schema.Int) }, "response cannot be JSON array"],
     ["lists of a codec", { size: 1, batch: 2, request: Codec.ndjson(Schema.Int) }, "batch needs a Schema as request"]
   ] as const)("%s", ([, options, problem]) =>

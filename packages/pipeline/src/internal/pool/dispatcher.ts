@@ -16,9 +16,13 @@ import { Fifo } from "./fifo.ts"
 
 export type Reason = WorkerFailure | EncodeError | PoolClosed
 
-export type Outcome =
-  | { readonly _tag: "Answer"; readonly value: unknown }
-  | { readonly _tag: "Failure"; readonly reason: Reason; readonly attempts: number }
+export type Outcome = { readonly _tag: "Answer"; readonly value: unknown } | Failure
+
+export interface Failure {
+  readonly _tag: "Failure"
+  readonly reason: Reason
+  readonly attempts: number
+}
 
 /** A schedule that has begun. */
 export type Step = (now: number, failure: WorkerFailure) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
@@ -50,6 +54,8 @@ export class Entry {
   }
 }
 
+const isWanted = (entry: Entry): boolean => !entry.isCancelled
+
 /** What a worker gets as one record: one request, or with batching several. */
 export type Message = ReadonlyArray<Entry>
 
@@ -63,6 +69,8 @@ export class Slot {
   isReserved = false
   /** Has a suspect. */
   isAlone = false
+  /** Had all that it may have, and has not answered half of it since: it gets the next ones together then. */
+  isFull = false
   readonly sent = new Fifo<Message>()
   staged: Array<Message> = []
   /** When its oldest request became that, or when it had none any more. */
@@ -116,6 +124,8 @@ export class Dispatcher {
   readonly #suspects = new Fifo<Entry>()
   /** Those that are no longer a worker's, and whose schedule has not brought them back yet. */
   readonly #delayed = new Set<Entry>()
+  /** How many have been cancelled since those that wait were last looked through for them. */
+  #cancelled = 0
   #closed: PoolClosed | undefined
 
   constructor(options: DispatcherOptions) {
@@ -129,7 +139,18 @@ export class Dispatcher {
   get status(): { readonly workers: number; readonly running: number; readonly waiting: number } {
     const messages = [...this.slots.values()].flatMap((slot) => [...slot.sent.all, ...slot.staged])
     const running = messages.reduce((count, message) => count + message.length, 0)
-    return { workers: this.slots.size, running, waiting: this.backlog + this.#delayed.size }
+    const waiting = [...this.#waiting.all, ...this.#suspects.all, ...this.#delayed].filter(isWanted)
+    return { workers: this.slots.size, running, waiting: waiting.length }
+  }
+
+  /** Nobody wants the answer any more. Those that nobody wants are forgotten when they are half of those that wait. */
+  cancel(entry: Entry): void {
+    entry.isCancelled = true
+    this.#cancelled++
+    if (this.#cancelled * 2 <= this.backlog) return
+    this.#cancelled = 0
+    this.#waiting.unshift(this.#waiting.takeAll().filter(isWanted))
+    this.#suspects.unshift(this.#suspects.takeAll().filter(isWanted))
   }
 
   submit(entries: ReadonlyArray<Entry>): void {
@@ -152,9 +173,7 @@ export class Dispatcher {
   unstage(slot: Slot): ReadonlyArray<Message> {
     const staged = slot.staged
     slot.staged = []
-    return staged
-      .map((message) => message.filter((entry) => !entry.isCancelled))
-      .filter((message) => message.length > 0)
+    return staged.map((message) => message.filter(isWanted)).filter((message) => message.length > 0)
   }
 
   /** The writer has taken these messages: what becomes of them is the worker's from now on. */
@@ -204,7 +223,7 @@ export class Dispatcher {
     this.#waiting.unshift(staged.filter((entry) => !entry.isSuspect))
     const sent = slot.sent.takeAll().flat()
     this.assign()
-    return sent.filter((entry) => !entry.isCancelled)
+    return sent.filter(isWanted)
   }
 
   /** Those that have had nothing to do since then, as far as `min` are left. They get nothing more. */
@@ -241,12 +260,14 @@ export class Dispatcher {
       const slot = this.#leastLoaded()
       if (slot === undefined) break
       const message = this.#next()
-      if (message.length > 0) slot.staged.push(message)
+      if (message.length === 0) break
+      slot.staged.push(message)
+      slot.isFull = slot.load >= this.#options.window
     }
     for (const slot of this.slots.values()) {
       if (slot.staged.length > 0) slot.wakeUp()
     }
-    if (this.backlog > 0) this.#options.onBacklog()
+    if (this.#suspects.size > 0 || (this.#waiting.size > 0 && !this.#hasRoom)) this.#options.onBacklog()
   }
 
   #problemOf(message: Message | undefined, value: unknown): string | undefined {
@@ -268,6 +289,7 @@ export class Dispatcher {
 
   #freed(slot: Slot): void {
     if (slot.load === 0) slot.isAlone = false
+    if (slot.load * 2 <= this.#options.window) slot.isFull = false
     this.assign()
   }
 
@@ -314,10 +336,15 @@ export class Dispatcher {
     return undefined
   }
 
+  /** Whether a worker could have more, and only gets it together with what comes after. */
+  get #hasRoom(): boolean {
+    return this.#find((slot) => !slot.isReserved && slot.load < this.#options.window) !== undefined
+  }
+
   #leastLoaded(): Slot | undefined {
     let least: Slot | undefined
     for (const slot of this.slots.values()) {
-      if (!slot.isOpen || slot.isAlone || slot.isRetiring || slot.isReserved) continue
+      if (!slot.isOpen || slot.isAlone || slot.isRetiring || slot.isReserved || slot.isFull) continue
       if (slot.load < (least?.load ?? this.#options.window)) least = slot
     }
     return least

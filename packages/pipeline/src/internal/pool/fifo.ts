@@ -33,7 +33,10 @@ export class Fifo<A> {
     if (this.size === 0) return undefined
     const item = this.#items[this.#first]
     this.#first++
-    if (this.#first > 1024 && this.#first * 2 > this.#items.length) {
+    if (this.#first === this.#items.length) {
+      this.#items = []
+      this.#first = 0
+    } else if (this.#first > 64 && this.#first * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#first)
       this.#first = 0
     }

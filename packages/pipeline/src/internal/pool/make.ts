@@ -80,6 +80,8 @@ export const start = (
     const failed = yield* Queue.unbounded<readonly [Entry, WorkerFailure]>()
     const wanted = yield* Queue.sliding<void>(1)
     const running = Deferred.makeUnsafe<void>()
+    /** Those that have run, whatever became of them. */
+    const begun = new Set<string>()
     const clock = yield* Clock.Clock
     const dispatcher = new Dispatcher({
       window: plan.window,
@@ -97,8 +99,10 @@ export const start = (
       command: plan.command,
       transport: plan.transport,
       talk: talkOf(dispatcher),
-      opened: () => {
-        if (dispatcher.slots.size >= plan.min) Deferred.doneUnsafe(running, Effect.void)
+      opened: ({ key }) => {
+        if (begun.size >= plan.min) return
+        begun.add(key)
+        if (begun.size === plan.min) Deferred.doneUnsafe(running, Effect.void)
       },
       lost: (entries, failure) => {
         for (const entry of entries) {
@@ -145,15 +149,19 @@ export const start = (
       names++
       return Effect.ignore(open.start(`worker ${names}`, { key: `worker ${names}` }))
     })
-    yield* Effect.forEach(Array.from({ length: plan.min }), () => add, { discard: true })
+    while (size < plan.min) yield* add
     if (plan.max > plan.min) {
       yield* Effect.forkScoped(growing(dispatcher, wanted, add, () => size < plan.max))
       yield* Effect.forkScoped(
         shrinking(plan, dispatcher, (key) =>
-          Effect.suspend(() => {
-            size--
-            return Effect.ignore(open.remove(key))
-          })
+          Effect.ensuring(
+            Effect.ignore(open.remove(key)),
+            // It counts until nothing of it is left: there are never more than there may be.
+            Effect.sync(() => {
+              size--
+              if (dispatcher.backlog > 0) Queue.offerUnsafe(wanted, undefined)
+            })
+          )
         )
       )
     }
@@ -178,9 +186,11 @@ const shrinking = (
   plan: PoolPlan,
   dispatcher: Dispatcher,
   remove: (key: string) => Effect.Effect<void>
-): Effect.Effect<never> =>
+): Effect.Effect<never, never, Scope.Scope> =>
   Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    for (const slot of dispatcher.idle(now - Duration.toMillis(plan.idle), plan.min)) yield* remove(slot.key)
+    for (const slot of dispatcher.idle(now - Duration.toMillis(plan.idle), plan.min)) {
+      yield* Effect.forkScoped(remove(slot.key))
+    }
     yield* Effect.sleep(Duration.max(Duration.times(plan.idle, 0.5), Duration.millis(1)))
   }).pipe(Effect.forever)

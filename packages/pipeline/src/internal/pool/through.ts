@@ -11,9 +11,10 @@ import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import type * as Sink from "effect/Sink"
+import { EncodeError } from "../../CodecError.ts"
 import { type DeadLetter, PoolClosed, RequestFailed } from "../../WorkerPoolError.ts"
 import * as DeadLetters from "../codec/deadLetters.ts"
-import { type Dispatcher, Entry, type Outcome } from "./dispatcher.ts"
+import { type Dispatcher, Entry, type Failure, type Outcome } from "./dispatcher.ts"
 
 type Chunk<A> = Arr.NonEmptyReadonlyArray<A>
 
@@ -30,8 +31,10 @@ export interface ThroughPlan {
 /** A request on its way, and what has come of it. */
 interface Cell {
   readonly request: unknown
+  /** From 1 on. */
+  readonly record: number
   entry: Entry | undefined
-  outcome: Exit.Exit<unknown, RequestFailed> | undefined
+  outcome: Outcome | undefined
 }
 
 /** Whether it is known already. */
@@ -42,6 +45,10 @@ const isNotEmpty = <A>(values: ReadonlyArray<A>): values is Chunk<A> => values.l
 /** Waits until something may have happened. */
 class Sleeper {
   #resume: (() => void) | undefined
+
+  get isAsleep(): boolean {
+    return this.#resume !== undefined
+  }
 
   /** Only once for all that happens in one turn. */
   wake(): void {
@@ -65,8 +72,11 @@ export const through = (
     Effect.gen(function* () {
       const { capacity, deadLetters, dispatcher, encode, isOrdered } = plan
       const letters = deadLetters === undefined ? undefined : yield* DeadLetters.open(deadLetters, scope)
+      // Several at a time, not one after the other as each answer is taken.
+      const low = capacity - Math.max(1, capacity >> 2)
       /** Those that have not been taken, in the order of the requests. */
       const cells = new Set<Cell>()
+      let records = 0
       /** Those of them that have an outcome, in that order, where the order of the requests does not matter. */
       let settled: Array<Cell> = []
       /** How the stream ends when everything has been taken. */
@@ -77,23 +87,23 @@ export const through = (
 
       const head = (): Cell | undefined => cells.values().next().value
 
-      const settle = (cell: Cell, outcome: Exit.Exit<unknown, RequestFailed>): void => {
+      const settle = (cell: Cell, outcome: Outcome): void => {
         cell.outcome = outcome
         if (!isOrdered) settled.push(cell)
-        if (!isOrdered || head() === cell) reader.wake()
+        if (reader.isAsleep && (!isOrdered || head() === cell)) reader.wake()
       }
 
       const begin = (requests: ReadonlyArray<unknown>): Effect.Effect<void> =>
         Effect.gen(function* () {
           const entries: Array<Entry> = []
           for (const request of requests) {
-            const cell: Cell = { request, entry: undefined, outcome: undefined }
+            const cell: Cell = { request, record: ++records, entry: undefined, outcome: undefined }
             cells.add(cell)
             const encoding = encode(request)
             const exit = isExit(encoding) ? encoding : yield* Effect.exit(encoding)
-            if (Exit.isFailure(exit)) settle(cell, exit)
+            if (Exit.isFailure(exit)) settle(cell, failureOf(errorOf(exit)))
             else {
-              cell.entry = new Entry(exit.value, (outcome) => settle(cell, exitOf(outcome)))
+              cell.entry = new Entry(exit.value, (outcome) => settle(cell, outcome))
               entries.push(cell.entry)
             }
           }
@@ -103,7 +113,7 @@ export const through = (
       const feed = (requests: Chunk<unknown>): Effect.Effect<void> =>
         Effect.gen(function* () {
           for (let start = 0; start < requests.length; ) {
-            if (cells.size >= capacity) yield* feeder.sleep(() => cells.size < capacity)
+            if (cells.size >= capacity) yield* feeder.sleep(() => cells.size <= low)
             const end = Math.min(requests.length, start + capacity - cells.size)
             yield* begin(requests.slice(start, end))
             start = end
@@ -125,14 +135,14 @@ export const through = (
         for (const cell of from) {
           if (cell.outcome === undefined || failure !== undefined) break
           cells.delete(cell)
-          if (Exit.isSuccess(cell.outcome)) values.push(cell.outcome.value)
+          if (cell.outcome._tag === "Answer") values.push(cell.outcome.value)
           else {
-            const error = errorOf(cell.outcome)
+            const error = failedOf(cell.outcome, cell.record)
             if (letters === undefined || error.reason instanceof PoolClosed) failure = error
             else dead.push({ request: cell.request, error })
           }
         }
-        feeder.wake()
+        if (cells.size <= low) feeder.wake()
         return [values, dead]
       }
 
@@ -159,7 +169,7 @@ export const through = (
       yield* Scope.addFinalizer(
         scope,
         Effect.sync(() => {
-          for (const { entry } of cells) if (entry !== undefined) entry.isCancelled = true
+          for (const { entry } of cells) if (entry !== undefined) dispatcher.cancel(entry)
         })
       )
       yield* Effect.flatMap(upstream, feed).pipe(
@@ -175,13 +185,22 @@ export const through = (
     })
   )
 
+const failureOf = ({ attempts, reason }: RequestFailed): Failure => ({ _tag: "Failure", reason, attempts })
+
 const errorOf = (exit: Exit.Failure<unknown, RequestFailed>): RequestFailed => {
   const [reason] = exit.cause.reasons
   if (reason?._tag !== "Fail") throw Cause.squash(exit.cause)
   return reason.error
 }
 
+/** The failure of a request that is the `record`th of its stream. */
+const failedOf = ({ attempts, reason }: Failure, record: number): RequestFailed => {
+  if (!(reason instanceof EncodeError)) return new RequestFailed({ reason, attempts })
+  return new RequestFailed({
+    reason: new EncodeError({ reason: reason.reason, format: reason.format, record }),
+    attempts
+  })
+}
+
 export const exitOf = (outcome: Outcome): Exit.Exit<unknown, RequestFailed> =>
-  outcome._tag === "Answer"
-    ? Exit.succeed(outcome.value)
-    : Exit.fail(new RequestFailed({ reason: outcome.reason, attempts: outcome.attempts }))
+  outcome._tag === "Answer" ? Exit.succeed(outcome.value) : Exit.fail(failedOf(outcome, 1))

@@ -4,6 +4,7 @@
  * @internal
  */
 import type { Nursery } from "@nursery/process"
+import * as ByteSize from "effect/ByteSize"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -59,6 +60,14 @@ const listOf = (option: string, format: unknown): Result.Result<Spec, InvalidPoo
     ? Result.succeed(specs.ndjson(Schema.Array(format), undefined))
     : invalid("batch", `needs a Schema as ${option}`)
 
+const sizeOf = (input: ByteSize.Input | undefined): Result.Result<number, InvalidPool> => {
+  if (input === undefined) return Result.succeed(limitOf(undefined))
+  const size = ByteSize.fromInput(input)
+  return size._tag === "Some" && limitOf(size.value) > 0
+    ? Result.succeed(limitOf(size.value))
+    : invalid("maxRecordSize", "has to be a size above zero")
+}
+
 const planOf = (command: WorkerCommand, options: AnyOptions): Result.Result<RecordPool, InvalidPool> =>
   Result.gen(function* () {
     const batch = options.batch === undefined ? undefined : yield* countOf("batch", options.batch, 1, 1)
@@ -69,7 +78,7 @@ const planOf = (command: WorkerCommand, options: AnyOptions): Result.Result<Reco
       requests: yield* specOf("request", options.request),
       responses:
         batch === undefined ? yield* specOf("response", options.response) : yield* listOf("response", options.response),
-      limit: limitOf(options.maxRecordSize),
+      limit: yield* sizeOf(options.maxRecordSize),
       timeout: yield* durationOf("timeout", options.timeout)
     }
   })
@@ -115,9 +124,7 @@ const requesting =
       Effect.callback<unknown, RequestFailed>((resume) => {
         const entry = new Entry(encoded, (outcome) => resume(exitOf(outcome)))
         dispatcher.submit([entry])
-        return Effect.sync(() => {
-          entry.isCancelled = true
-        })
+        return Effect.sync(() => dispatcher.cancel(entry))
       })
     )
 

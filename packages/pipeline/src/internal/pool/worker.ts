@@ -21,13 +21,21 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { DecodeError } from "../../CodecError.ts"
 import type { WorkerCommand } from "../../WorkerPool.ts"
-import { BadResponse, PoolClosed, RequestTimedOut, WorkerExited, WorkerFailure } from "../../WorkerPoolError.ts"
+import {
+  BadResponse,
+  InputClosed,
+  PoolClosed,
+  RequestTimedOut,
+  WorkerExited,
+  WorkerFailure
+} from "../../WorkerPoolError.ts"
 import { type Encoder, nothing, type Spec, Unwritable } from "../codec/model.ts"
 import * as run from "../codec/run.ts"
 import { type Dispatcher, type Entry, type Message, Slot } from "./dispatcher.ts"
@@ -37,7 +45,7 @@ export interface WorkerPlan {
   readonly transport: "stdio" | "socketpair"
   readonly talk: (slot: Slot) => Talk
   /** A process runs and takes requests. */
-  readonly opened: () => void
+  readonly opened: (slot: Slot) => void
   /** What becomes of requests that a worker had which has failed. */
   readonly lost: (entries: ReadonlyArray<Entry>, failure: WorkerFailure | PoolClosed) => void
 }
@@ -72,6 +80,8 @@ export type Bytes = Arr.NonEmptyReadonlyArray<Uint8Array>
 interface Line {
   readonly process: Process.ProcessBase<unknown>
   readonly answers: Stream.Stream<Uint8Array, unknown>
+  /** Done when nothing can be written any more. */
+  readonly unwritable: Effect.Effect<void>
 }
 
 type Writer = Sink.Sink<void, Uint8Array, unknown, FdError | KeeperLost | StreamError>
@@ -83,17 +93,20 @@ const drain = (process: object): Effect.Effect<void, never, Scope.Scope> => {
 }
 
 /** Writes in the background whatever there is to write, and returns when it can be written. */
-const writing = (next: Effect.Effect<Bytes>, requests: Writer) =>
+const writing = (
+  next: Effect.Effect<Bytes>,
+  requests: Writer
+): Effect.Effect<Line["unwritable"], FdError | KeeperLost | StreamError, Scope.Scope> =>
   Effect.gen(function* () {
     const opened = Deferred.makeUnsafe<void, FdError | KeeperLost | StreamError>()
     // It is asked for the first time when what it writes to is open.
     const source = Stream.fromPull(Effect.succeed(Effect.andThen(Deferred.succeed(opened, undefined), next)))
-    yield* Stream.run(source, requests).pipe(
-      // Who does not read any more is about to end, and that is seen where its answers are read.
+    const fiber = yield* Stream.run(source, requests).pipe(
       Effect.catch((error) => Deferred.fail(opened, error)),
       Effect.forkScoped({ startImmediately: true })
     )
     yield* Deferred.await(opened)
+    return Effect.asVoid(Fiber.await(fiber))
   })
 
 const spawn = (
@@ -104,14 +117,22 @@ const spawn = (
     const { command } = plan
     if (plan.transport === "stdio") {
       const process = yield* Process.spawn(Command.stdout(Command.stdin(command, "pipe"), "pipe"))
-      yield* writing(next, process.stdin)
-      return { process, answers: process.stdout }
+      return { process, answers: process.stdout, unwritable: yield* writing(next, process.stdin) }
     }
     const [ours, theirs] = yield* Fd.socketpair()
     // This end is opened before the process gets the other one: later it could not be.
-    yield* writing(next, Fd.writable(ours))
+    const unwritable = yield* writing(next, Fd.writable(ours))
     const process = yield* Process.spawn(Command.fds(command, { ...command.fds, 3: Fd.give(theirs) }))
-    return { process, answers: Fd.readable(ours) }
+    return { process, answers: Fd.readable(ours), unwritable }
+  })
+
+const singleOf = (message: Message): unknown => message[0]?.encoded
+
+/** The values of a list: JSON would have `null` there for those that it has no form for. */
+const listOf = (message: Message, index: number): ReadonlyArray<unknown> =>
+  message.map(({ encoded }) => {
+    if (encoded !== undefined && typeof encoded !== "function" && typeof encoded !== "symbol") return encoded
+    throw new Unwritable(index, `${typeof encoded} has no form in JSON`)
   })
 
 /** The bytes of messages, and those of them that have a form. */
@@ -119,20 +140,21 @@ const write = (staged: ReadonlyArray<Message>, plan: RecordsPlan): readonly [Uin
   let messages = staged
   while (messages.length > 0) {
     try {
-      const encoded = messages.map((message) => {
-        const values = message.map((entry) => entry.encoded)
-        return plan.isBatched ? values : values[0]
-      })
-      return [plan.encoder.write(encoded), messages]
+      return [plan.encoder.write(messages.map(plan.isBatched ? listOf : singleOf)), messages]
     } catch (cause) {
       if (!(cause instanceof Unwritable)) throw cause
       const { index } = cause
-      plan.unwritable(messages[index] ?? [], cause)
-      messages = messages.filter((_, each) => each !== index)
+      const bad = messages[index] ?? []
+      const good = bad.length === 1 ? [] : bad.filter((entry) => isWritable([entry], plan))
+      if (bad.length === 1) plan.unwritable(bad, cause)
+      messages = messages.flatMap((message, each) => (each !== index ? [message] : good.length > 0 ? [good] : []))
     }
   }
   return [nothing, messages]
 }
+
+/** Whether a request of a list has a form. */
+const isWritable = (message: Message, plan: RecordsPlan): boolean => write([message], plan)[1].length > 0
 
 /** What the writer sends next, as soon as there is something. */
 const nextBytes = (dispatcher: Dispatcher, slot: Slot, plan: RecordsPlan): Effect.Effect<Bytes> =>
@@ -151,6 +173,8 @@ const nextBytes = (dispatcher: Dispatcher, slot: Slot, plan: RecordsPlan): Effec
     })
   })
 
+const ended = Symbol("ended")
+
 /** Reads answers until the worker writes no more; fails where one is none. */
 const read = (
   dispatcher: Dispatcher,
@@ -159,17 +183,22 @@ const read = (
   answers: Line["answers"]
 ): Effect.Effect<void, BadResponse> =>
   answers.pipe(
-    // The end of what can be read is the end of the worker, whatever it is.
+    // The end of what can be read is the end of the worker, whatever it is. The beginning of an answer is none, though it may look
+    // like one: it has to be complete, and not only at its end.
     Stream.catchCause(() => Stream.empty),
+    Stream.concat(Stream.fail(ended)),
     Stream.pipeThroughChannel(run.decode(plan.responses, { limit: plan.limit, deadLetters: undefined })),
     Stream.runForEachArray((values) => {
       const problem = dispatcher.answered(slot, values)
       return problem === undefined ? Effect.void : Effect.fail(new BadResponse({ problem }))
     }),
-    Effect.mapError((error) => {
-      if (error instanceof BadResponse) return error
+    Effect.catch((error) => {
+      if (error === ended) return Effect.void
+      if (error instanceof BadResponse) return Effect.fail(error)
       const problem = error instanceof Error ? error.message : String(error)
-      return error instanceof DecodeError ? new BadResponse({ problem, error }) : new BadResponse({ problem })
+      return Effect.fail(
+        error instanceof DecodeError ? new BadResponse({ problem, error }) : new BadResponse({ problem })
+      )
     }),
     withServices
   )
@@ -200,10 +229,24 @@ export const records =
     watch: plan.timeout === undefined ? undefined : watch(slot, plan.timeout)
   })
 
+// Who closes its input at its end is gone in this time, and then that is what is told.
+const deafTime = Duration.seconds(1)
+
+/** Fails when the worker has closed its input and lives on: what it is asked would wait for ever. */
+const listen = (slot: Slot, { process, unwritable }: Line): Effect.Effect<never, InputClosed> =>
+  Effect.gen(function* () {
+    yield* unwritable
+    // It gets nothing more.
+    slot.isRetiring = true
+    const gone = Effect.andThen(Effect.ignore(process.exit), Effect.never)
+    yield* Effect.raceFirst(Effect.sleep(deafTime), gone)
+    return yield* new InputClosed()
+  })
+
 /** How a process has ended that writes no more, or that is not to go on. */
 const end = (
   process: Process.ProcessBase<unknown>,
-  failure: BadResponse | RequestTimedOut | undefined
+  failure: BadResponse | InputClosed | RequestTimedOut | undefined
 ): Effect.Effect<never, WorkerFailure> =>
   Effect.gen(function* () {
     const { status } = yield* process.stop(failure === undefined ? undefined : { signal: "SIGKILL" })
@@ -249,15 +292,16 @@ const serve = (
 ): Effect.Effect<never, LifeFailure, Nursery.Nursery | Scope.Scope> =>
   Effect.gen(function* () {
     const talk = plan.talk(slot)
-    const { answers, process } = yield* spawn(plan, talk.next)
+    const line = yield* spawn(plan, talk.next)
+    const { answers, process } = line
     if (plan.command.stderr === "pipe") yield* drain(process)
     // Those that it leaves behind could hold its output open.
     yield* process.exit.pipe(Effect.andThen(process.stop()), Effect.ignore, Effect.forkScoped)
     dispatcher.opened(slot)
-    plan.opened()
-    const reading = talk.read(answers)
-    const watched = talk.watch === undefined ? reading : Effect.raceFirst(reading, talk.watch)
-    return yield* Effect.matchEffect(watched, {
+    plan.opened(slot)
+    const listening = listen(slot, line)
+    const watching = talk.watch === undefined ? listening : Effect.raceFirst(listening, talk.watch)
+    return yield* Effect.matchEffect(Effect.raceFirst(talk.read(answers), watching), {
       onSuccess: () => end(process, undefined),
       onFailure: (failure) => end(process, failure)
     })
