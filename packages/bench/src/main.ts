@@ -13,6 +13,7 @@ import { pipeline, read, records } from "./benchmarks/flow.ts"
 import { footprint } from "./benchmarks/footprint.ts"
 import { idle } from "./benchmarks/idle.ts"
 import { namespaces } from "./benchmarks/namespaces.ts"
+import { pools } from "./benchmarks/pools.ts"
 import { restart } from "./benchmarks/restart.ts"
 import { setup } from "./benchmarks/setup.ts"
 import { soak } from "./benchmarks/soak.ts"
@@ -43,7 +44,8 @@ const benchmarks: Readonly<Record<string, (context: Context) => Promise<Readonly
   P13: startUp,
   P14: soak,
   P15: setup,
-  P16: namespaces
+  P16: namespaces,
+  P17: pools
 }
 
 const { positionals, values } = parseArgs({

@@ -13,6 +13,8 @@ export interface Native {
   readonly spawnLoop: string
   readonly namespaces: string
   readonly produce: string
+  readonly answerer: string
+  readonly bareLoops: string
   readonly sleeper: string
   readonly service: { readonly static: string; readonly dynamic: string }
   readonly remove: () => void
@@ -30,6 +32,8 @@ export const compile = (parent = tmpdir()): Native => {
     spawnLoop: build("spawn_loop", []),
     namespaces: build("namespaces", []),
     produce: build("produce", []),
+    answerer: build("answerer", []),
+    bareLoops: build("bare_loops", []),
     // A process without a dynamic loader: what is measured beside it should not drown in its own pages.
     sleeper: build("sleeper", ["-static"]),
     service: { static: build("service", ["-static"], "-static"), dynamic: build("service", [], "-dynamic") },
