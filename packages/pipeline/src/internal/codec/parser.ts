@@ -6,11 +6,12 @@
  *
  * @internal
  */
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaParser from "effect/SchemaParser"
 import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
-import type { Encoding, Reading } from "./model.ts"
+import { type Encoding, isSuccess, type Reading } from "./model.ts"
+import { plainOf } from "./plain.ts"
 
 export interface Parser {
   readonly decode: (input: unknown) => Reading
@@ -23,5 +24,24 @@ export const parserOf = (schema: Schema.Constraint, options: SchemaAST.ParseOpti
   return {
     decode: SchemaParser.decodeUnknownEffect(schema, options),
     encode: SchemaParser.encodeUnknownEffect(schema, options)
+  }
+}
+
+/** The same for JSON: most records need nothing of what makes a Schema slow, and are tried without it first. */
+export const jsonParserOf = (schema: Schema.Constraint, options: SchemaAST.ParseOptions | undefined): Parser => {
+  const json = Schema.toCodecJson(schema)
+  const whole = parserOf(json, options)
+  const ast = options?.disableChecks === true ? undefined : plainOf(json.ast)
+  if (ast === undefined) return whole
+  const plain = parserOf(Schema.make(ast), options)
+  return {
+    decode: (input) => {
+      const reading = plain.decode(input)
+      return isSuccess(reading) ? reading : whole.decode(input)
+    },
+    encode: (value) => {
+      const encoding = plain.encode(value)
+      return isSuccess(encoding) ? encoding : whole.encode(value)
+    }
   }
 }

@@ -11,7 +11,7 @@ import * as Csv from "./csv.ts"
 import { Lines } from "./delimited.ts"
 import { Elements, joiner } from "./jsonArray.ts"
 import { type Decoder, type Encoding, type Intake, nothing, type Reading, type Spec, Unwritable } from "./model.ts"
-import { parserOf } from "./parser.ts"
+import { jsonParserOf, parserOf } from "./parser.ts"
 import { Frames, framer, prefixes } from "./prefixed.ts"
 import * as Text from "./text.ts"
 
@@ -93,7 +93,7 @@ export const lines = (
 }
 
 export const ndjson = (schema: Schema.Constraint, options: SchemaAST.ParseOptions | undefined): Spec => {
-  const { decode, encode } = parserOf(Schema.toCodecJson(schema), options)
+  const { decode, encode } = jsonParserOf(schema, options)
   const read = Text.jsonReader(decode)
   return plain(
     "NDJSON",
@@ -104,7 +104,7 @@ export const ndjson = (schema: Schema.Constraint, options: SchemaAST.ParseOption
 }
 
 export const jsonArray = (schema: Schema.Constraint, options: SchemaAST.ParseOptions | undefined): Spec => {
-  const { decode, encode } = parserOf(Schema.toCodecJson(schema), options)
+  const { decode, encode } = jsonParserOf(schema, options)
   const read = Text.jsonReader(decode)
   return {
     format: "JSON array",
@@ -184,7 +184,7 @@ export const lengthPrefixed = (
   payload: Payload,
   options: SchemaAST.ParseOptions | undefined
 ): Spec => {
-  const { decode, encode } = parserOf(payload === "json" ? Schema.toCodecJson(schema) : schema, options)
+  const { decode, encode } = (payload === "json" ? jsonParserOf : parserOf)(schema, options)
   const read = readers[payload](decode)
   const prefix = prefixes[prefixName]
   const frame = framer(prefix)
