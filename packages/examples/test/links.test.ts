@@ -50,6 +50,12 @@ describe.each(documents)("%s", (document) => {
   })
 })
 
+it("lists every page in the README", () => {
+  const pages = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"))
+  const listed = linksOf("README.md")
+  expect(pages.filter((page) => !listed.includes(`docs/${page}`))).toEqual([])
+})
+
 it("lists every decision in the index", () => {
   const folder = join(root, "docs/decisions")
   const pages = readdirSync(folder).filter((name) => name.endsWith(".md") && name !== "README.md")

@@ -35,10 +35,22 @@ export type { PoolFailure } from "./internal/pooled.ts"
 export { pool } from "./internal/pooled.ts"
 export type { Progress, StageProgress } from "./internal/progress.ts"
 export type { Policy, Refusal, RunSink, StringOptions, Writable } from "./internal/running.ts"
-export { catchStage, collect, policy, run, string, timeLimit, toSink, toStream } from "./internal/running.ts"
+export {
+  catchStage,
+  collect,
+  endOnFailure,
+  policy,
+  run,
+  string,
+  timeLimit,
+  toSink,
+  toStream
+} from "./internal/running.ts"
 export type { Any, FanOutOptions } from "./internal/shapes.ts"
 export { fanIn, fanOut, join, merge, tee } from "./internal/shapes.ts"
 export { batch, filter, map, mapEffect, transform } from "./internal/stages.ts"
+export type { Supervised } from "./internal/supervised.ts"
+export { supervised } from "./internal/supervised.ts"
 export type { Running } from "./internal/watching.ts"
 export { formatProgress, showProgress, start } from "./internal/watching.ts"
 

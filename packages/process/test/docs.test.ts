@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { allExamples, type Example, extract, type Outcome, Playground } from "./docs.ts"
 
@@ -9,6 +10,7 @@ const example = (line: number, code: string, marks: Partial<Example> = {}): Exam
   code,
   run: true,
   check: true,
+  needs: [],
   ...marks
 })
 
@@ -24,10 +26,11 @@ describe("extraction", () => {
   })
 
   it("reads the marks", () => {
-    const text = [...block("ts no-run", "a"), ...block("ts no-check", "b")]
+    const text = [...block("ts no-run", "a"), ...block("ts no-check", "b"), ...block("ts needs-zsh", "c")]
     expect(extract("Test.md", text.join("\n"))).toEqual([
       example(1, "a", { run: false }),
-      example(4, "b", { run: false, check: false })
+      example(4, "b", { run: false, check: false }),
+      example(7, "c", { needs: ["zsh"] })
     ])
     expect(() => extract("Test.md", block("ts norun", "a").join("\n"))).toThrow('Test.md:1: unknown mark "norun"')
   })
@@ -46,7 +49,7 @@ describe("extraction", () => {
     ]
     const code = ["const text = `", ...block("ts", "no()"), "`"]
     expect(extract("Test.ts", [...text, ...code].join("\n"))).toEqual([
-      { file: "Test.ts", line: 4, code: "a()\n\n  b()", run: true, check: true }
+      { file: "Test.ts", line: 4, code: "a()\n\n  b()", run: true, check: true, needs: [] }
     ])
   })
 })
@@ -77,6 +80,12 @@ describe("playground", () => {
 
 const examples = allExamples().filter(({ check }) => check)
 
+const isMissing = (program: string): boolean => spawnSync(program, ["--version"]).status !== 0
+const missing = Array.from(new Set(examples.flatMap(({ needs }) => needs))).filter(isMissing)
+/** What it needs and is not there. */
+const lackOf = ({ needs }: Example): ReadonlyArray<string> => needs.filter((program) => missing.includes(program))
+const runs = (example: Example): boolean => example.run && lackOf(example).length === 0
+
 describe.runIf(examples.length > 0)("examples of the documentation", () => {
   let playground: Playground
   let errors: ReadonlyMap<Example, string>
@@ -85,16 +94,18 @@ describe.runIf(examples.length > 0)("examples of the documentation", () => {
   beforeAll(async () => {
     playground = new Playground(examples)
     errors = await playground.check()
-    outcomes = await playground.runAll(examples.filter((each) => each.run && !errors.has(each)))
+    outcomes = await playground.runAll(examples.filter((each) => runs(each) && !errors.has(each)))
   }, 600_000)
   afterAll(() => playground.remove())
 
   for (const each of examples) {
-    it(`${each.file}:${each.line} ${each.run ? "compiles and runs" : "compiles"}`, () => {
+    const place = `${each.file}:${each.line}`
+    it(`${place} ${runs(each) ? "compiles and runs" : "compiles"}`, () => {
       expect(errors.get(each)).toBeUndefined()
-      if (!each.run) return
+      if (!runs(each)) return
       const outcome = outcomes.get(each)
       expect(outcome?.ok, outcome?.output).toBe(true)
     })
+    if (each.run && !runs(each)) it.skip(`${place} runs (needs ${lackOf(each).join(", ")})`, () => {})
   }
 })

@@ -1,7 +1,8 @@
 /**
  * The examples of the documentation: every ```ts block of the Markdown files and of the doc comments.
  *
- * An info string may say more: "ts no-run" for a block that only has to compile, "ts no-check" for one that is not even complete.
+ * An info string may say more: "ts no-run" for a block that only has to compile, "ts no-check" for one that is not even complete, and
+ * "ts needs-python3" for one that runs only where that program is installed.
  */
 import { execFile } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -15,6 +16,8 @@ export interface Example {
   readonly code: string
   readonly run: boolean
   readonly check: boolean
+  /** Programs that it runs, and that are not on every machine. */
+  readonly needs: ReadonlyArray<string>
 }
 
 export const root = join(import.meta.dirname, "../../..")
@@ -42,11 +45,12 @@ export const extract = (file: string, text: string): ReadonlyArray<Example> => {
     } else if (fence === "") {
       const [language, ...marks] = open.info
       if (language === "ts") {
-        const unknown = marks.find((mark) => !flags.includes(mark))
+        const needs = marks.filter((mark) => mark.startsWith("needs-")).map((mark) => mark.slice("needs-".length))
+        const unknown = marks.find((mark) => !flags.includes(mark) && !mark.startsWith("needs-"))
         if (unknown !== undefined) throw new Error(`${file}:${open.line}: unknown mark "${unknown}" on a code block`)
         const check = !marks.includes("no-check")
         const run = check && !marks.includes("no-run")
-        examples.push({ file, line: open.line, code: code.join("\n"), run, check })
+        examples.push({ file, line: open.line, code: code.join("\n"), run, check, needs })
       }
       open = undefined
     } else {

@@ -232,6 +232,7 @@ const watch = (
       if (error._tag === "ExitError") stage.exit = { status: error.status, usage: error.usage }
       run.ended(stage, error._tag === "ExitError" && isBrokenPipe(error.status) ? "brokenPipe" : "failed")
     }
+    run.checkEnd()
     yield* descendants === "wait" ? process.ended : Effect.ignore(process.stop())
     yield* Deferred.succeed(gone, undefined)
   })

@@ -113,11 +113,26 @@ export class Run {
   }
 
   #fail(failure: Failure): Effect.Effect<never> {
-    if (this.#stopping) return Effect.never
+    this.#failNow(failure)
+    return Effect.never
+  }
+
+  #failNow(failure: Failure): void {
+    if (this.#stopping) return
     this.#stopping = true
     this.#failure = failure
     Deferred.doneUnsafe(this.failed, Exit.void)
-    return Effect.never
+  }
+
+  /** A process has ended: where that is a failure of the pipeline already, nothing is waited for that was asked for. */
+  checkEnd(): void {
+    const { endsOnFailure, policy, stages } = this.spec
+    if (!endsOnFailure || typeof policy === "function") return
+    const ends = Array.from(this.stages.values(), (stage) => stage.asEnded)
+    // Of one that ended before it is not known yet how: it is asked again then.
+    if (ends.some(({ end, rank }) => end === undefined && rank !== Number.POSITIVE_INFINITY)) return
+    const name = blame(ends, policy, stages.at(-1)?.name)
+    if (name !== undefined) this.#failNow({ _tag: "Stage", name, cause: undefined })
   }
 
   /**

@@ -17,11 +17,11 @@ import * as terminal from "./terminal.ts"
 import { PipelineValue, specOf } from "./value.ts"
 
 // What a pipeline fails with and needs is known by its type only.
-const typed =
+export const typed =
   <E, R>() =>
   <A>(effect: Effect.Effect<A, unknown, unknown>): Effect.Effect<A, E, R> =>
     effect as Effect.Effect<A, E, R>
-const reportOf = <Stages>(report: Report): Report<Stages> => {
+export const reportOf = <Stages>(report: Report): Report<Stages> => {
   const untyped: unknown = report
   return untyped as Report<Stages>
 }
@@ -86,6 +86,37 @@ export const timeLimit =
   (after: Duration.Input) =>
   <A, E, R, Stages>(self: Pipeline<A, E, R, Stages>): Pipeline<A, E | TimeLimit, R, Stages> =>
     new PipelineValue({ ...specOf(self), timeLimit: after })
+
+/**
+ * Ends a pipeline as soon as one of its processes has failed, by the stop policy of each command.
+ *
+ * **Details**
+ *
+ * Otherwise the others run on as in a shell: a process notices that its reader has gone when it writes the next time, and one that has
+ * nothing to write waits for it without an end. With this, what is to go on for long fails at once. A function as {@link policy} decides
+ * when all have ended, and so ends nothing.
+ *
+ * **Example** (A source that has nothing to say)
+ *
+ * ```ts
+ * import { Command, Nursery } from "@nursery/process"
+ * import { Pipeline } from "@nursery/pipeline"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const program = Pipeline.from("source", Command.make("sleep", ["600"])).pipe(
+ *   Pipeline.process("load", Command.make("sh", ["-c", "exit 3"])),
+ *   Pipeline.endOnFailure,
+ *   Pipeline.run,
+ *   Effect.flip
+ * )
+ * assert.equal((await Effect.runPromise(Effect.provide(program, Nursery.layer))).stage, "load")
+ * ```
+ *
+ * @category options
+ */
+export const endOnFailure = <A, E, R, Stages>(self: Pipeline<A, E, R, Stages>): Pipeline<A, E, R, Stages> =>
+  new PipelineValue({ ...specOf(self), endsOnFailure: true })
 
 /**
  * Runs a pipeline until all of its stages have ended, and tells of each how.

@@ -122,7 +122,15 @@ export interface Spec {
   readonly stages: ReadonlyArray<StageSpec>
   readonly policy: Policy
   readonly timeLimit: Duration.Input | undefined
+  /** Whether the failure of a process ends the others, in place of what they notice of it. */
+  readonly endsOnFailure: boolean
 }
 
 /** Without a stage yet. */
-export const beginning = (source: Source): Spec => ({ source, stages: [], policy: "pipefail", timeLimit: undefined })
+export const beginning = (source: Source): Spec => ({
+  source,
+  stages: [],
+  policy: "pipefail",
+  timeLimit: undefined,
+  endsOnFailure: false
+})

@@ -79,6 +79,32 @@ onEveryWay("failures", (it, way) => {
     })
   )
 
+  it.effect("ends the others at once where that is asked for, also one that has nothing to write", () =>
+    Effect.gen(function* () {
+      const failing = Pipeline.from("a", Command.make("sleep", ["600"])).pipe(
+        Pipeline.process("b", sh("exit 3")),
+        Pipeline.process("c", sh("cat >/dev/null; exec sleep 600")),
+        Pipeline.endOnFailure
+      )
+      const error = yield* Effect.flip(Pipeline.run(failing))
+      // It may be over before the last one has begun.
+      expect(outcomes(error)).toMatch(/^a stopped, b failed, c (stopped|unstarted)$/)
+      expect(error.error).toMatchObject({ status: ExitStatus.exited(3) })
+      yield* nothingLeft
+    })
+  )
+
+  it.effect("ends nothing for a failure that is none by its policy", () =>
+    Effect.gen(function* () {
+      const pipeline = Pipeline.from("a", sh("exit 3")).pipe(
+        Pipeline.process("b", sh("cat >/dev/null; echo all of it")),
+        Pipeline.policy("last"),
+        Pipeline.endOnFailure
+      )
+      expect(yield* Pipeline.string(pipeline)).toBe("all of it\n")
+    })
+  )
+
   it.effect("takes the others down where one cannot be started", () =>
     Effect.gen(function* () {
       const pipeline = Pipeline.from("a", Command.make("sleep", ["600"])).pipe(

@@ -2,16 +2,19 @@
 import { expect } from "@effect/vitest"
 import { Pipeline } from "@nursery/pipeline"
 import { Command, Nursery } from "@nursery/process"
-import { Child, Restart, Supervisor } from "@nursery/supervisor"
+import { Child, Ready, Restart, Supervisor } from "@nursery/supervisor"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
+import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { onKeeper, sh } from "../support/setup.ts"
 
 const quiet = Command.stderr("null")
+
+const pidsOf = (all: ReadonlyArray<{ readonly pid: number }>): ReadonlyArray<number> => all.map(({ pid }) => pid)
 
 onKeeper("progress", (it) => {
   it.effect("tells at the end what has passed", () =>
@@ -115,6 +118,62 @@ const look = (isOver: boolean): Pipeline.Progress => ({
   isOver
 })
 
+onKeeper("a pipeline as a child of a supervisor", (it) => {
+  it.effect("is restarted as a whole", () =>
+    Effect.gen(function* () {
+      let lives = 0
+      const pipeline = Pipeline.fromStream(Stream.suspend(() => Stream.make(++lives))).pipe(
+        Pipeline.map("bytes", (n) => new TextEncoder().encode(`${n}`)),
+        Pipeline.process("third", sh('test "$(cat)" = 3'))
+      )
+      const child = Child.effect("import", Pipeline.run(pipeline), { restart: Restart.onFailure(), significant: true })
+      const outcome = yield* Supervisor.run(Supervisor.make("app", [child]))
+      expect(outcome).toMatchObject({ child: "import", value: { stages: { third: { outcome: "succeeded" } } } })
+      expect(lives).toBe(3)
+    })
+  )
+
+  it.effect("is ready when all of it has been started, in each of its lives", () =>
+    Effect.gen(function* () {
+      const pipeline = Pipeline.from("source", Command.make("sleep", ["600"])).pipe(
+        Pipeline.process("middle", Command.make("cat")),
+        Pipeline.process("load", Command.make("cat"))
+      )
+      const { ready, run } = Pipeline.supervised(pipeline)
+      const child = Child.effect("import", run, { ready })
+      // Runs while the pipeline is ready, and looks what runs when it begins.
+      const looks = yield* Queue.unbounded<ReadonlyArray<number>>()
+      const look = Effect.flatMap(Nursery.processes, (all) => Queue.offer(looks, pidsOf(all)))
+      const after = Child.effect("after", Effect.andThen(look, Effect.never), {
+        requires: [child],
+        ready: Ready.immediate
+      })
+      yield* Supervisor.start(Supervisor.make("app", [child, after]))
+      const before = yield* Queue.take(looks)
+      process.kill(before[1] ?? 0, "SIGKILL")
+      const again = yield* Queue.take(looks)
+      expect([before.length, again.length]).toEqual([3, 3])
+      expect(again.filter((pid) => before.includes(pid))).toEqual([])
+    })
+  )
+
+  it.effect("is not ready, and not tried again, where a program does not exist", () =>
+    Effect.gen(function* () {
+      const pipeline = Pipeline.from("source", Command.make("sleep", ["600"])).pipe(
+        Pipeline.process("load", Command.make("no-such-program"))
+      )
+      const { ready, run } = Pipeline.supervised(pipeline)
+      const app = Supervisor.make("app", [Child.effect("import", run, { ready, restart: Restart.always() })])
+      expect(yield* Effect.flip(Effect.scoped(Supervisor.start(app)))).toMatchObject({
+        name: "import",
+        attempts: 1,
+        exit: { error: { stage: "load", error: { _tag: "SpawnError" } } }
+      })
+      expect(yield* Nursery.processes).toEqual([])
+    })
+  )
+})
+
 onKeeper("a pipeline that is watched", (it) => {
   it.effect("is a text with a line for each stage", () =>
     Effect.sync(() => {
@@ -165,20 +224,6 @@ onKeeper("a pipeline that is watched", (it) => {
       const found = all.filter(({ attributes }) => attributes?.["stage"] === "counted here")
       expect(found.map(({ id }) => id).toSorted()).toEqual(["nursery_pipeline_records", "nursery_pipeline_stages"])
       expect(found.find(({ id }) => id === "nursery_pipeline_records")?.state).toMatchObject({ count: 3 })
-    })
-  )
-
-  it.effect("is a child that is restarted as a whole", () =>
-    Effect.gen(function* () {
-      let lives = 0
-      const pipeline = Pipeline.fromStream(Stream.suspend(() => Stream.make(++lives))).pipe(
-        Pipeline.map("bytes", (n) => new TextEncoder().encode(`${n}`)),
-        Pipeline.process("third", sh('test "$(cat)" = 3'))
-      )
-      const child = Child.effect("import", Pipeline.run(pipeline), { restart: Restart.onFailure(), significant: true })
-      const outcome = yield* Supervisor.run(Supervisor.make("app", [child]))
-      expect(outcome).toMatchObject({ child: "import", value: { stages: { third: { outcome: "succeeded" } } } })
-      expect(lives).toBe(3)
     })
   )
 })

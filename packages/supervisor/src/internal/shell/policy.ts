@@ -9,6 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import type { ChildExit } from "../../ChildExit.ts"
 import type { Verdict } from "../core/model.ts"
@@ -29,8 +30,15 @@ const permanent: ReadonlySet<string> = new Set([
   "Containment"
 ])
 
-const isPermanent = (exit: ChildExit): boolean =>
-  exit._tag === "Failed" && exit.error instanceof SpawnError && permanent.has(exit.error.reason._tag)
+const isPermanent = (exit: ChildExit): boolean => {
+  if (exit._tag !== "Failed") return false
+  const error = ofStage(exit.error)
+  return error instanceof SpawnError && permanent.has(error.reason._tag)
+}
+
+/** What a stage has failed with, of a pipeline that is the child; its package depends on this one. */
+const ofStage = (error: unknown): unknown =>
+  Predicate.isTagged(error, "StageFailed") && Predicate.hasProperty(error, "error") ? error.error : error
 
 /** How a life ended, for the policy. */
 export const exitOf = (exit: Exit.Exit<unknown, unknown>): ChildExit => {
