@@ -53,9 +53,9 @@ export interface Supervised<out E, out R, out Stages> {
  * const count = Effect.map(Nursery.processes, (all) => all.length)
  * const after = Child.effect("after", count, { after: [load], significant: true })
  *
- * const outcome = Supervisor.run(Supervisor.make("app", [load, after]))
- * const { value } = await Effect.runPromise(Effect.provide(outcome, Nursery.layer))
- * assert.equal(value, 2)
+ * const app = Supervisor.run(Supervisor.make("app", [load, after]))
+ * const outcome = await Effect.runPromise(Effect.provide(app, Nursery.layer))
+ * assert.deepEqual(outcome, { _tag: "Significant", child: "after", value: 2 })
  * ```
  *
  * @category running
