@@ -168,6 +168,7 @@ struct launching {
   volatile struct launch_failure failure;
   volatile bool inside; /* the program's process has been forked, and the one that did it has seen it execute or fail */
   bool enters_cgroup;   /* it was not born in its cgroup */
+  int32_t mark;         /* stands where pids are told until this launch tells one; below 0, and another one for each */
 };
 
 /* Not to outlive its reaper; a change of credentials clears it. */
@@ -306,8 +307,12 @@ static bool fork_entered(struct launching *launching, pid_t *child) {
 
 static void run_child(struct launching *launching) {
   const struct plan *plan = launching->plan;
-  /* Whatever it is about to hang on: its keeper can find it, and it does not outlive its reaper. */
-  atomic_store(launching->context->child, pid_for_owner(launching->context->proc));
+  /*
+   * Whatever it is about to hang on: its keeper can find it, and it does not outlive its reaper. Where vfork is carried out as fork, as
+   * under emulation, it may come too late, and the place be that of the next launch by now, which must not take this child for its own.
+   */
+  int32_t mark = launching->mark;
+  atomic_compare_exchange_strong(launching->context->child, &mark, pid_for_owner(launching->context->proc));
   die_with_reaper(launching);
   if (launching->enters_cgroup) {
     launching->failure.step = STEP_CONTAINMENT;
@@ -421,8 +426,10 @@ static inline __attribute__((always_inline)) pid_t vfork_into(int cgroup) {
 }
 
 pid_t launch(const struct plan *plan, const struct launch_context *context, pid_t *known, struct launch_failure *failure) {
-  struct launching launching = {plan, context, getpid(), -1, {STEP_FORK, 0, -1}, false, false};
-  atomic_store(context->child, 0);
+  static int32_t last_mark;
+  last_mark = last_mark == INT32_MIN ? -1 : last_mark - 1;
+  struct launching launching = {plan, context, getpid(), -1, {STEP_FORK, 0, -1}, false, false, last_mark};
+  atomic_store(context->child, launching.mark);
   const bool apart = plan->job->setup_size > 0 && is_about_time(plan);
   pid_t child = apart || context->cgroup < 0 ? -1 : vfork_into(context->cgroup);
   if (child < 0) {
@@ -436,6 +443,7 @@ pid_t launch(const struct plan *plan, const struct launch_context *context, pid_
   }
   int fork_error = errno;
   pid_t told = atomic_load(context->child);
+  if (told < 0) told = 0;
   /* The memory is the reaper's own again, and nobody looks into it; a child that was killed may have left that undone. */
   if (plan->job->setup_size > 0) prctl(PR_SET_DUMPABLE, 0);
   /* Before it is collected: as long as the pid is there, it is the child's. */

@@ -20,7 +20,7 @@ struct slot {
   _Atomic int32_t pid;        /* 0: free */
   _Atomic uint32_t process;   /* the process it serves, 0 while it waits for one; written before anything else is done */
   _Atomic uint32_t released;  /* 1: serves a process that may outlive everybody */
-  _Atomic int32_t child;      /* while it starts a program: the child that has not executed it yet, which it waits for */
+  _Atomic int32_t child;      /* while it starts a program: the child that has not executed it yet; below 0: it has not told */
   _Atomic uint64_t command;   /* a union command that found the queue of signals full, 0: none */
 };
 

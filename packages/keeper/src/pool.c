@@ -63,7 +63,7 @@ int32_t slot_of_starting(uint32_t id) {
 void kill_half_started(int32_t slot) {
   _Atomic int32_t *place = &ledger->slots[slot].child;
   pid_t child = atomic_load(place);
-  if (child == 0) return;
+  if (child <= 0) return;
   int pidfd = open_pidfd(child);
   /* As long as it stands there, its reaper waits for its exec, so it has not been collected and the pidfd is the child's. */
   if (atomic_load(place) == child) {
