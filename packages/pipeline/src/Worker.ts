@@ -2,12 +2,13 @@
  * The worker side of a pool (`WorkerPool`), for programs on Effect; and where the same is for Python and for a POSIX shell.
  */
 import { Socket } from "node:net"
-import { fileURLToPath } from "node:url"
+import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Codec from "./Codec.ts"
 import type { DecodeError, EncodeError } from "./CodecError.ts"
+import { sides } from "./internal/sides.ts"
 
 /**
  * What a worker reads and writes: as the pool has it.
@@ -41,15 +42,53 @@ const isCodec = <A, DecodeR, EncodeR>(
 const codecOf = <A, DecodeR, EncodeR>(format: Format<A, DecodeR, EncodeR>): Codec.Codec<A, DecodeR, EncodeR> =>
   isCodec(format) ? format : Codec.ndjson(format)
 
-/** Waits until there is room for more. Who does not read any more ends the process, by SIGPIPE or by an error that nobody handles. */
-const write = (to: NodeJS.WritableStream, bytes: Uint8Array): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    if (to.write(bytes)) resume(Effect.void)
-    else to.once("drain", () => resume(Effect.void))
-  })
+/** What a worker is asked by, and answers to. */
+interface Line {
+  readonly input: AsyncIterable<Uint8Array>
+  /** Waits until there is room for more. Who does not read any more ends the process, by an error that nobody handles. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  readonly close: () => void
+}
+
+const writer =
+  (to: NodeJS.WritableStream, write: (bytes: Uint8Array) => boolean): Line["write"] =>
+  (bytes) =>
+    Effect.callback((resume) => {
+      if (write(bytes)) resume(Effect.void)
+      else to.once("drain", () => resume(Effect.void))
+    })
+
+const overSocket = (): Line => {
+  const socket = new Socket({ fd: 3 })
+  return { input: socket, write: writer(socket, (bytes) => socket.write(bytes)), close: () => socket.end() }
+}
+
+/** What else is printed goes to stderr as long as this is open. */
+const overStdio = (): Line => {
+  const { stderr, stdin, stdout } = process
+  const { write } = stdout
+  stdout.write = stderr.write.bind(stderr)
+  return {
+    input: stdin,
+    write: writer(stdout, (bytes) => write.call(stdout, bytes)),
+    close: () => {
+      stdout.write = write
+    }
+  }
+}
+
+/** The end of the input. What is left then is no request, but the beginning of one. */
+const ended: unique symbol = Symbol("ended")
+
+const isEnd = (error: unknown): error is typeof ended => error === ended
 
 /**
  * Answers requests until there are no more. A failure is for the program to end with: the pool tries the request again, or tells of it.
+ *
+ * **Details**
+ *
+ * What the program prints meanwhile, its logs as well, goes to stderr where its stdout has the answers. For a pool with `batch`, request
+ * and response are `Schema.Array` of what they are there: `handle` gets a list, and gives one as long.
  *
  * **Example** (A worker that squares numbers)
  *
@@ -68,33 +107,33 @@ export const serve = <Request, Response, RequestR, ResponseR, E, R>(
   options: ServeOptions<Request, Response, RequestR, ResponseR>,
   handle: (request: Request) => Effect.Effect<Response, E, R>
 ): Effect.Effect<void, E | DecodeError | EncodeError, R | RequestR | ResponseR> =>
-  Effect.suspend(() => {
-    const socket = options.transport === "socketpair" ? new Socket({ fd: 3 }) : undefined
-    const input: AsyncIterable<Uint8Array> = socket ?? process.stdin
-    return Stream.fromAsyncIterable(input, (cause) => cause).pipe(
-      Stream.orDie,
-      Codec.decode(codecOf(options.request)),
-      Stream.mapEffect((request) => handle(request), { concurrency: options.concurrency ?? 1 }),
-      // An answer does not wait for those after it.
-      Stream.rechunk(1),
-      Codec.encode(codecOf(options.response)),
-      Stream.runForEach((bytes) => write(socket ?? process.stdout, bytes)),
-      Effect.ensuring(Effect.sync(() => socket?.end()))
-    )
-  })
-
-const folder = new URL("../workers/", import.meta.url)
+  Effect.acquireUseRelease(
+    Effect.sync(options.transport === "socketpair" ? overSocket : overStdio),
+    ({ input, write }) =>
+      Stream.fromAsyncIterable(input, (cause) => cause).pipe(
+        Stream.orDie,
+        Stream.concat(Stream.fail(ended)),
+        Codec.decode(codecOf(options.request)),
+        Stream.mapEffect((request) => handle(request), { concurrency: options.concurrency ?? 1 }),
+        // An answer does not wait for those after it.
+        Stream.rechunk(1),
+        Codec.encode(codecOf(options.response)),
+        Stream.runForEach(write),
+        Effect.catchIf(isEnd, () => Effect.void)
+      ),
+    ({ close }) => Effect.sync(close)
+  )
 
 /**
  * The folder of the module `nursery_worker` for Python 3, for the `PYTHONPATH` of a worker. Its `serve` is given a function.
  *
  * @category other languages
  */
-export const pythonPath: string = fileURLToPath(folder)
+export const pythonPath: string = sides
 
 /**
  * The file that a worker in a POSIX shell sources. Its `nursery_serve` is given the name of a function.
  *
  * @category other languages
  */
-export const shellLibrary: string = fileURLToPath(new URL("nursery_worker.sh", folder))
+export const shellLibrary: string = join(sides, "nursery_worker.sh")

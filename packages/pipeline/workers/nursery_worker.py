@@ -21,6 +21,8 @@ def serve(handle, descriptor=None, batch=False):
     else:
         requests, answers = os.fdopen(os.dup(descriptor), "rb"), os.fdopen(os.dup(descriptor), "wb")
     for line in requests:
+        if not line.endswith(b"\n"):
+            break  # Whoever asked is gone, in the middle of a request.
         request = json.loads(line)
         answer = handle(request)
         if batch and len(answer) != len(request):

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { expect } from "@effect/vitest"
-import { Codec, Worker, WorkerPool } from "@nursery/pipeline"
+import { Codec, Pipeline, Worker, WorkerPool } from "@nursery/pipeline"
 import { Command } from "@nursery/process"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -13,6 +13,8 @@ import { onKeeper } from "../support/setup.ts"
 const numbers = { request: Schema.Finite, response: Schema.Finite } as const
 const squares = [1, 4, 9, 16, 25, 36, 49, 64, 81, 100]
 const program = fileURLToPath(new URL("programs/square.ts", import.meta.url))
+/** Of one to four bytes, and those that mean something to JSON, to a shell or to those who read lines. */
+const strings = ["", " ", "a\nb\r\n", "\t\"'\\$(id)`%s", "ä€😀", "\u2028\u0085\u0000", "\ufeffx", "-n", "\\n"]
 const hasPython = spawnSync("python3", ["-c", ""]).status === 0
 
 const python = (script: string) =>
@@ -21,12 +23,35 @@ const python = (script: string) =>
     stderr: "pipe"
   })
 
+/** What a worker writes that is asked by whoever goes away then. */
+const answersTo = (requests: string, worker: Command.Command<"null", "inherit", "pipe" | "null", {}>) =>
+  Pipeline.fromStream(Stream.encodeText(Stream.make(requests))).pipe(
+    Pipeline.process("worker", worker),
+    Pipeline.string
+  )
+
 onKeeper("a worker on Effect", (it) => {
-  it.effect.each(["stdio", "socketpair"] as const)("answers over %s", (transport) =>
+  const finite = Codec.lengthPrefixed(Schema.Finite)
+  const binary = Codec.binary(Schema.Finite)
+
+  it.effect.each([
+    ["stdio", {}],
+    ["socketpair", { transport: "socketpair" }],
+    ["lists", { batch: 4 }],
+    ["lengthPrefixed", { request: finite, response: finite }],
+    ["binary", { request: binary, response: binary }]
+  ] as const)("answers, whatever it prints: %s", ([form, options]) =>
     Effect.gen(function* () {
-      const worker = Command.make(process.execPath, [program, transport])
-      const pool = yield* WorkerPool.make(worker, { ...numbers, size: 1, transport })
+      const worker = Command.make(process.execPath, [program, form], { stdout: "null", stderr: "pipe" })
+      const pool = yield* WorkerPool.make(worker, { ...numbers, size: 1, ...options })
       expect(yield* Stream.range(1, 10).pipe(pool.through(), Stream.runCollect)).toEqual(squares)
+    })
+  )
+
+  it.effect("answers no request whose end has not come", () =>
+    Effect.gen(function* () {
+      const worker = Command.make(process.execPath, [program, "stdio"], { stderr: "null" })
+      expect(yield* answersTo("3\n12", worker)).toBe("9\n")
     })
   )
 })
@@ -47,6 +72,17 @@ onKeeper("a worker in a POSIX shell", (it) => {
       )
       const answers = yield* Stream.make("a", ' "b" $c * \\n', "  d").pipe(pool.through(), Stream.runCollect)
       expect(answers).toEqual(["A", ' "B" $C * \\N', "  D"])
+    })
+  )
+
+  it.effect("has each character that is in a record", () =>
+    Effect.gen(function* () {
+      const pool = yield* WorkerPool.make(shell(`same() { printf '%s\\n' "$1"; }\nnursery_serve same`), {
+        request: Schema.String,
+        response: Schema.String,
+        size: 1
+      })
+      expect(yield* Stream.fromArray(strings).pipe(pool.through(), Stream.runCollect)).toEqual(strings)
     })
   )
 
@@ -72,6 +108,23 @@ onKeeper("a worker in Python", (it) => {
       const worker = python("def square(n):\n  print('computing')\n  return n * n\nserve(square)")
       const pool = yield* WorkerPool.make(worker, { ...numbers, size: 2 })
       expect(yield* Stream.range(1, 10).pipe(pool.through(), Stream.runCollect)).toEqual(squares)
+    })
+  )
+
+  named(`has each character that is in a record${suffix}`, () =>
+    Effect.gen(function* () {
+      const pool = yield* WorkerPool.make(python("serve(lambda text: text)"), {
+        request: Schema.String,
+        response: Schema.String,
+        size: 1
+      })
+      expect(yield* Stream.fromArray(strings).pipe(pool.through(), Stream.runCollect)).toEqual(strings)
+    })
+  )
+
+  named(`answers no request whose end has not come${suffix}`, () =>
+    Effect.gen(function* () {
+      expect(yield* answersTo("3\n12", python("serve(lambda n: n * n)"))).toBe("9\n")
     })
   )
 
