@@ -30,8 +30,13 @@ struct group {
   struct reaper *reaper;
   struct member *members;
   uint32_t count, capacity, killing;
+  uint32_t rests; /* members whose leader has been collected */
+  int64_t look_at, pause; /* when the rests are looked at next, and how long after the time before, in milliseconds */
   int signals;
 };
+
+#define PAUSE_MIN 8
+#define PAUSE_MAX 1000
 
 static struct member *find_process(struct group *group, uint32_t process) {
   for (uint32_t i = 0; i < group->count; i++) {
@@ -47,8 +52,15 @@ static struct member *find_leader(struct group *group, pid_t pid) {
   return NULL;
 }
 
+/* Something is there that was not when the rests were looked at last. */
+static void look_soon(struct group *group) {
+  group->pause = PAUSE_MIN;
+  group->look_at = now_milliseconds() + PAUSE_MIN;
+}
+
 static void forget(struct group *group, struct member *member) {
   if (member->killing) group->killing--;
+  if (member->collected) group->rests--;
   *member = group->members[--group->count];
 }
 
@@ -81,9 +93,11 @@ static void leader_ended(struct group *group, struct member *member, const sigin
   }
   collect(pid, &exit.exited);
   member->collected = true;
+  group->rests++;
   /* A group of zombies, whose parents have left it, is not alive. */
   exit.exited.ended = !member->own_group || !group_may_live(pid) || walk_group(member, 0).living == 0;
   if (exit.exited.ended) forget(group, member);
+  else look_soon(group);
   reaper_send(group->reaper, &exit);
 }
 
@@ -125,22 +139,32 @@ static void begin_kill(struct group *group, struct member *member) {
   member->killing = true;
   struct event walking = {.kind = EVENT_WALKING, .process = member->process};
   reaper_send(group->reaper, &walking);
-  if (member->collected) return;
+  if (member->collected) {
+    look_soon(group);
+    return;
+  }
   if (member->own_group) kill(-member->pid, SIGKILL);
   /* By its own number too: where vfork is carried out as fork, as under emulation, it may not lead its group yet. */
   kill(member->pid, SIGKILL);
 }
 
-/* What is left of groups that are being killed and whose leader is gone. True while there is something. */
-static bool continue_kills(struct group *group) {
-  bool left = false;
-  for (uint32_t i = 0; i < group->count && group->killing > 0; i++) {
-    struct member *member = &group->members[i];
-    if (!member->killing || !member->collected) continue;
-    if (walk_group(member, SIGKILL).living == 0) tell_ended(group, &group->members[i--]);
-    else left = true;
+/*
+ * What is left of groups whose leader is gone: killed where that is wanted, else asked for, as nobody tells this reaper of the end of one
+ * whose parent has left the group. Ever rarer for what cannot be killed, or may live on.
+ */
+static void follow_rests(struct group *group) {
+  int64_t now = now_milliseconds();
+  bool due = now >= group->look_at;
+  if (due) {
+    group->pause += 1 + group->pause / 16;
+    if (group->pause > PAUSE_MAX) group->pause = PAUSE_MAX;
+    group->look_at = now + group->pause;
   }
-  return left;
+  for (uint32_t i = 0; i < group->count && group->rests > 0; i++) {
+    struct member *member = &group->members[i];
+    if (!member->collected || !(due || member->killing)) continue;
+    if (walk_group(member, member->killing ? SIGKILL : 0).living == 0) tell_ended(group, &group->members[i--]);
+  }
 }
 
 static int send_signal(struct member *member, int signal, enum stop_reach reach, bool and_continue) {
@@ -253,17 +277,15 @@ void run_group_reaper(struct reaper *reaper) {
   sigaddset(&signals, SIGNAL_COMMAND_WAITS);
   group.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (group.signals < 0) _exit(1);
-  int passes = 0;
-  for (bool left = false, used = false;;) {
+  for (bool used = false;;) {
     struct pollfd wait[2] = {{group.signals, POLLIN, 0}, {reaper->jobs, POLLIN, 0}};
-    /* Ever rarer for what cannot be killed. */
-    int ready = poll(wait, 2, left ? (passes < 100 ? 8 : 1000) : used ? 100 : -1);
+    int64_t rest = group.look_at - now_milliseconds();
+    int ready = poll(wait, 2, group.rests > 0 ? (rest > 0 ? (int)rest : 0) : used ? 100 : -1);
     if (ready < 0 && errno != EINTR) _exit(1);
     if (ready == 0 && used) reaper_give_back_memory(reaper);
     used = wait[1].revents != 0 || (used && ready != 0);
     if (wait[0].revents != 0) read_signals(&group);
     if (wait[1].revents != 0) take_job(&group);
-    left = group.killing > 0 && continue_kills(&group);
-    passes = left && ready == 0 ? passes + 1 : 0;
+    if (group.rests > 0) follow_rests(&group);
   }
 }

@@ -232,6 +232,34 @@ onTargets(
       await lines.ended
     })
 
+    it("in its group is seen to end where nobody is told of it: as the child of one that has left the group", async () => {
+      const family = await target.start()
+      const parent = [
+        "fork",
+        "{",
+        "fork",
+        "{",
+        "ignore",
+        "pid",
+        "last",
+        "pause",
+        "}",
+        "setsid",
+        "echo",
+        "ready",
+        "pause",
+        "}"
+      ]
+      const { child, lines } = await ready(family, [...parent, "pause"], { level: F.Level.group })
+      const last = Number((await lines.find("last")).split(" ")[1])
+      child.stop({ grace: F.NO_DEADLINE, linger: F.NO_DEADLINE })
+      expect(await child.exited()).toMatchObject({ ended: false })
+      process.kill(last, "SIGKILL")
+      await child.ended()
+      await expectNothingLeft(family)
+      await lines.ended
+    })
+
     it("may be sixty generations deep, and a thousand wide in one group (no stack and no square is in the way)", async () => {
       const family = await target.start()
       const generations = (depth: number): ReadonlyArray<string> =>
