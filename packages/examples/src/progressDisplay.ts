@@ -5,9 +5,9 @@ import { Pipeline } from "@nursery/pipeline"
 import { Command, Nursery } from "@nursery/process"
 import { Effect } from "effect"
 
-const pack = Pipeline.from("zeros", Command.make("head", ["-c", "50000000", "/dev/zero"])).pipe(
+const pack = Pipeline.from("zeros", Command.make("head", ["-c", "20000000", "/dev/zero"])).pipe(
   Pipeline.process("gzip", Command.make("gzip")),
-  Pipeline.process("count", Command.make("wc", ["-c"]))
+  Pipeline.process("count", Command.make("wc", ["-c"], { stdout: "null" }))
 )
 
 const program = Effect.gen(function* () {

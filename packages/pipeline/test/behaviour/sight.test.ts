@@ -59,6 +59,48 @@ onKeeper("progress", (it) => {
     })
   )
 
+  it.effect("finds the last process, which reads slowly and uses no processor", () =>
+    Effect.gen(function* () {
+      const slow = Pipeline.from("yes", quiet(Command.make("yes"))).pipe(
+        Pipeline.process("cat", quiet(Command.make("cat"))),
+        Pipeline.process("last", sh("while read -r line; do sleep 0.1; done"))
+      )
+      const { progress } = yield* Pipeline.start(slow, { every: "100 millis" })
+      yield* Stream.runDrain(Stream.takeUntil(progress, ({ bottleneck }) => bottleneck === "last"))
+    })
+  )
+
+  it.effect("finds the first process, which has little to write", () =>
+    Effect.gen(function* () {
+      const slow = Pipeline.from("source", sh("while :; do echo line; sleep 0.1; done")).pipe(
+        Pipeline.process("cat", Command.make("cat")),
+        Pipeline.process("sink", Command.make("cat", [], { stdout: "null" }))
+      )
+      const { progress } = yield* Pipeline.start(slow, { every: "100 millis" })
+      yield* Stream.runDrain(Stream.takeUntil(progress, ({ bottleneck }) => bottleneck === "source"))
+    })
+  )
+
+  it.effect("tells about how much has gone from process to process, as long as they run", () =>
+    Effect.gen(function* () {
+      const pipeline = Pipeline.from("zeros", quiet(Command.make("cat", ["/dev/zero"]))).pipe(
+        Pipeline.process("some", Command.make("head", ["-c", "10000000"])),
+        Pipeline.process("rest", sh("cat >/dev/null; exec sleep 600"))
+      )
+      const { progress } = yield* Pipeline.start(pipeline, { every: "20 millis" })
+      const until = Stream.takeUntil(
+        progress,
+        ({ stages }) =>
+          (stages.rest.transferred?.read ?? 0) >= 10_000_000 &&
+          stages.some.state === "ended" &&
+          stages.zeros.state === "ended"
+      )
+      const { some, zeros } = (yield* Stream.runCollect(until)).at(-1)?.stages ?? {}
+      expect([some?.bytesOut, some?.transferred, zeros?.transferred]).toEqual([undefined, undefined, undefined])
+      expect(some?.processorTime).toBeDefined()
+    })
+  )
+
   it.effect("fails by its `await`, and by nothing else", () =>
     Effect.gen(function* () {
       const running = yield* Pipeline.start(Pipeline.from("fails", sh("exit 3")))
@@ -83,7 +125,7 @@ onKeeper("progress", (it) => {
         Pipeline.process("count", Command.make("wc", ["-c"], { stdout: "null" }))
       )
       yield* Pipeline.showProgress(yield* Pipeline.start(pipeline, { every: "1 hour" }), { isTTY: true, write })
-      expect(written.join("")).toMatch(/^count {2}ended\n.*\n$/)
+      expect(written.join("")).toMatch(/^count {2}succeeded +\d+\.\d s\n.*\n$/)
       const two = { await: Effect.never, progress: Stream.make(look(false), look(true)) }
       written.length = 0
       yield* Pipeline.showProgress(two, { isTTY: true, write })
@@ -91,6 +133,14 @@ onKeeper("progress", (it) => {
       written.length = 0
       yield* Pipeline.showProgress(two, { write })
       expect(written).toEqual([`${Pipeline.formatProgress(look(true))}\n`])
+
+      // What does not fit could not be written over.
+      written.length = 0
+      yield* Pipeline.showProgress(two, { isTTY: true, columns: 12, rows: 3, write })
+      expect(written).toEqual(["...\n10.0 s\n", "\u001b[2A\u001b[J...\n10.0 s\n"])
+      written.length = 0
+      yield* Pipeline.showProgress(two, { isTTY: true, columns: 12, rows: 0, write })
+      expect(written[0]).toBe("unzip   run\ndecode  run\n10.0 s\n")
     })
   )
 })
@@ -105,6 +155,9 @@ const stage = (name: string, fields: Partial<Pipeline.StageProgress>): Pipeline.
   bytesPerSecond: undefined,
   recordsPerSecond: undefined,
   processor: undefined,
+  outcome: undefined,
+  processorTime: undefined,
+  transferred: undefined,
   ...fields
 })
 
@@ -179,8 +232,8 @@ onKeeper("a pipeline that is watched", (it) => {
     Effect.sync(() => {
       const [unzip, decode, elapsed] = Pipeline.formatProgress(look(false)).split("\n")
       expect(unzip).toMatch(/^unzip {3}running +1\.46 KiB +150 B\/s +50 %$/)
-      expect(decode).toMatch(/^decode {2}running +20 records +2 records\/s +<- the others wait for this$/)
-      expect(elapsed).toBe("10s")
+      expect(decode).toMatch(/^decode {2}running +20 records +2 records\/s +<- slowest$/)
+      expect(elapsed).toBe("10.0 s")
     })
   )
 
