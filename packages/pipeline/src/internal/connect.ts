@@ -177,11 +177,11 @@ const stageOutflow = (
       )
     case "FanOut":
       return Effect.gen(function* () {
-        const shares = yield* Split.fanOut(run, stage, input, spec.branches.length, spec.by)
+        const { joined, shares } = yield* Split.fanOut(run, stage, input, spec.branches.length, spec.by)
         const outputs = yield* Effect.forEach(spec.branches, (branch, index) =>
           connect(run, branch.spec, program, { ...inside(place, branch, shares[index]), reader: stage })
         )
-        return Split.merge(outputs, "arrival")
+        return joined(Split.merge(outputs, "arrival"))
       })
   }
 }

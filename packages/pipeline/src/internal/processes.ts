@@ -74,10 +74,10 @@ export const processes = (
       const joint = isLast ? undefined : yield* jointFor(run, stage, spec, scope)
       const command = connected(spec.command, link, joint, isLast ? part.output : program)
       const inputs = yield* inputsOf(run, stage, spec, { ...place, parent: scope, reader: stage }, connect)
-      const process = yield* traced(stage, spawn(run, stage, withInputs(command, inputs), scope))
       const ended = Deferred.makeUnsafe<void>()
       gone.push(ended)
-      yield* run.task(watch(run, stage, spec, process, ended))
+      const watched = (process: Process.ProcessBase<unknown>) => watch(run, stage, spec, process, ended)
+      const process = yield* traced(stage, spawn(run, stage, withInputs(command, inputs), scope, watched))
       if (link._tag === "Program") yield* run.task(pump(run, stage, link.outflow, process, previous))
       for (const { descriptor, input } of inputs) {
         if (input === undefined) continue
@@ -162,15 +162,20 @@ const spawn = (
   run: Run,
   stage: Stage,
   command: Command.Command,
-  scope: Scope.Scope
+  scope: Scope.Scope,
+  watched: (process: Process.ProcessBase<unknown>) => Effect.Effect<void>
 ): Effect.Effect<Process.ProcessBase<unknown>, never, Nursery.Nursery> =>
   withServices(Process.spawn(command)).pipe(
     Effect.tap((process) =>
-      Effect.sync(() => {
-        stage.pid = process.pid
-        stage.usage = process.usage
-        run.started(stage)
-      })
+      // What is said to have started is said to have ended too.
+      Effect.uninterruptible(
+        Effect.suspend(() => {
+          stage.pid = process.pid
+          stage.usage = process.usage
+          run.started(stage)
+          return run.task(watched(process))
+        })
+      )
     ),
     Scope.provide(scope),
     Effect.catchCause((cause) => run.failStage(stage, cause))
@@ -222,6 +227,8 @@ const watch = (
   gone: Deferred.Deferred<void>
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
+    const isNoted = Deferred.makeUnsafe<void>()
+    run.notes(process.isRunning, isNoted)
     const result = yield* Effect.result(withError(process.success))
     if (Result.isSuccess(result)) {
       stage.exit = result.success
@@ -232,6 +239,7 @@ const watch = (
       if (error._tag === "ExitError") stage.exit = { status: error.status, usage: error.usage }
       run.ended(stage, error._tag === "ExitError" && isBrokenPipe(error.status) ? "brokenPipe" : "failed")
     }
+    yield* Deferred.succeed(isNoted, undefined)
     run.checkEnd()
     yield* descendants === "wait" ? process.ended : Effect.ignore(process.stop())
     yield* Deferred.succeed(gone, undefined)
@@ -299,13 +307,15 @@ const complete = (
   const last = stages.at(-1)
   if (last === undefined) return nothing
   let isWhole = false
-  const check = Effect.suspend(() => {
-    isWhole = true
-    return Effect.andThen(
-      Effect.forEach(gone, (each) => Deferred.await(each), { discard: true }),
-      run.checkPart(stages)
+  const check = Effect.forEach(gone, (each) => Deferred.await(each), { discard: true }).pipe(
+    Effect.andThen(run.checkPart(stages)),
+    // Only now: a stream that is closed while somebody reads it tells that one of an end too.
+    Effect.andThen(
+      Effect.sync(() => {
+        isWhole = true
+      })
     )
-  })
+  )
   const stream = Stream.concat(
     failing(run, last, isBorrowed ? Process.lend(stdout) : stdout),
     Stream.fromEffectDrain(check)

@@ -45,6 +45,8 @@ export class Run {
   readonly #begun: number
   readonly #tasks: Array<Fiber.Fiber<void>> = []
   readonly #running = new Set<Stage>()
+  /** Of each process whether it runs, and when its exit has been noted. */
+  readonly #exits: Array<readonly [isRunning: Effect.Effect<boolean>, isNoted: Deferred.Deferred<void>]> = []
   #failure: Failure | undefined
   #ended = 0
   /** What ends from now on may have been ended. */
@@ -160,6 +162,20 @@ export class Run {
     })
   }
 
+  /** Has the exit of a process noted, so that it is in the report also where the run is ended. */
+  notes(isRunning: Effect.Effect<boolean>, isNoted: Deferred.Deferred<void>): void {
+    this.#exits.push([isRunning, isNoted])
+  }
+
+  /** The exits of all processes that are not there any more; one that could not be killed is. */
+  readonly #noted: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach(
+      this.#exits,
+      ([isRunning, isNoted]) => Effect.flatMap(isRunning, (runs) => (runs ? Effect.void : Deferred.await(isNoted))),
+      { discard: true }
+    )
+  )
+
   /** Has something done for as long as the run lasts. */
   background(effect: Effect.Effect<void>): Effect.Effect<Fiber.Fiber<void>> {
     return Effect.forkIn(
@@ -201,6 +217,7 @@ export class Run {
       this.#stopping = true
       const exit = this.#failure === undefined ? Exit.void : Exit.fail(this.#failure)
       return Scope.close(this.processes, exit).pipe(
+        Effect.andThen(this.#noted),
         Effect.andThen(Scope.close(this.fibers, exit)),
         Effect.andThen(Effect.suspend(() => tell(this.report(), this.stages))),
         Effect.andThen(Deferred.succeed(this.over, undefined))

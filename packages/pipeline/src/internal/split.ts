@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
 import type * as Order from "effect/Order"
@@ -76,6 +77,13 @@ export const tee = (run: Run, input: Safe): Effect.Effect<readonly [main: Outflo
     return [main, copy]
   })
 
+/** What the readers of {@link fanOut} get, and what is to be known of what comes out of them. */
+export interface FanOut {
+  readonly shares: ReadonlyArray<Outflow>
+  /** What they give together: it has no end before everything has been given to them, and when it is closed they may end too. */
+  readonly joined: (outflow: Outflow) => Outflow
+}
+
 /** Each record for one of them: in turn, or always the same for the same key. */
 export const fanOut = (
   run: Run,
@@ -83,9 +91,10 @@ export const fanOut = (
   input: Safe,
   count: number,
   by: ((record: unknown) => unknown) | undefined
-): Effect.Effect<ReadonlyArray<Outflow>> =>
+): Effect.Effect<FanOut> =>
   Effect.gen(function* () {
     const all = yield* readers(count)
+    let isUnwanted = false
     let turn = 0
     const indexOf = (record: unknown): number => {
       if (by !== undefined) return (Hash.hash(by(record)) >>> 0) % count
@@ -98,21 +107,40 @@ export const fanOut = (
         for (const record of chunk) shares[indexOf(record)]?.push(record)
         return Effect.forEach(
           all,
-          (reader, index): Effect.Effect<unknown, BranchEnded> => {
+          (reader, index): Effect.Effect<unknown, BranchEnded | typeof enough> => {
             const share = shares[index] ?? []
             if (share.length === 0) return Effect.void
             return Effect.andThen(
               reader.give(share),
               // Also when it has ended while this waited.
-              Effect.suspend(() => (reader.isClosed ? Effect.fail(new BranchEnded({ branch: index })) : Effect.void))
+              Effect.suspend((): Effect.Effect<void, BranchEnded | typeof enough> => {
+                if (!reader.isClosed) return Effect.void
+                return Effect.fail(isUnwanted ? enough : new BranchEnded({ branch: index }))
+              })
             )
           },
           { discard: true }
         )
       })
-    const loop = Effect.catchCause(Stream.runForEachArray(input, pass), (cause) => run.failStage(stage, cause))
-    yield* run.task(Effect.andThen(loop, endAll(all)))
-    return all
+    const loop = Stream.runForEachArray(input, pass).pipe(
+      Effect.catchIf(
+        (error) => error === enough,
+        () => Effect.void
+      ),
+      Effect.catchCause((cause) => run.failStage(stage, cause))
+    )
+    const isGiven = Deferred.makeUnsafe<void>()
+    yield* run.task(
+      loop.pipe(Effect.andThen(endAll(all)), Effect.andThen(Deferred.succeed(isGiven, undefined)), Effect.asVoid)
+    )
+    const joined = ({ giveUp, stream }: Outflow): Outflow => {
+      const closed = Effect.sync(() => {
+        isUnwanted = true
+      })
+      const whole = Stream.concat(stream, Stream.fromEffectDrain(Deferred.await(isGiven)))
+      return { stream: Stream.ensuring(whole, closed), giveUp: Effect.andThen(closed, giveUp) }
+    }
+    return { shares: all, joined }
   })
 
 /** Several streams as one. Those whose turn has not come when that ends never get it. */

@@ -221,6 +221,36 @@ onEveryWay("fanOut", (it) => {
     })
   )
 
+  it.effect("ends when what comes out of it is read no further", () =>
+    Effect.gen(function* () {
+      const endless = Pipeline.fromStream(Stream.forever(Stream.succeed(bytes(1)))).pipe(
+        Pipeline.fanOut("fan", { ways: 2 }, (part) => part.pipe(Pipeline.process("cat", quiet(cat)))),
+        // Without a keeper a socket is closed, which some take for a failure.
+        Pipeline.policy("last"),
+        Pipeline.process("head", Command.make("head", ["-n", "1"])),
+        Pipeline.string
+      )
+      expect(yield* endless).toBe("1\n")
+      yield* nothingLeft
+    })
+  )
+
+  it.effect("does not take it for the end that all branches have ended", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "committed")
+      const early = Pipeline.fromStream(Stream.rechunk(records, 1)).pipe(
+        Pipeline.fanOut("fan", { ways: 2 }, (part) =>
+          part.pipe(Pipeline.transform("some", (all) => Stream.take(all, 5)))
+        ),
+        Pipeline.map("bytes", bytes),
+        Pipeline.process("commit", sh(`cat >/dev/null; echo >${path}`)),
+        Pipeline.run
+      )
+      expect(yield* Effect.flip(early)).toMatchObject({ stage: "fan", error: { _tag: "BranchEnded" } })
+      expect(existsSync(path)).toBe(false)
+    })
+  )
+
   it.effect("lets each branch write where its command says", () =>
     Effect.gen(function* () {
       const path = join(yield* folder, "out")
