@@ -142,7 +142,12 @@ export class SocketFlow implements Flow {
   }
 
   start(): void {
-    if (this.#flowing || this.#socket.destroyed) return
+    if (this.#flowing) return
+    // It may have ended before anybody listened to it: Node sees the end by itself where there is nothing else to read.
+    if (this.#socket.readableEnded || this.#socket.destroyed) {
+      this.#receiver.ended()
+      return
+    }
     this.#flowing = true
     if (this.#referenced) this.#socket.ref()
     this.#take()

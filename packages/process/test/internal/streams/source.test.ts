@@ -17,6 +17,19 @@ const make = (handle: number | Socket, tail?: Tail) =>
 
 const text = (source: Source<{ readonly errno: string }>) => Stream.mkString(Stream.decodeText(source.stream))
 
+/** Two sockets that are connected. */
+const sockets = Effect.callback<readonly [Socket, Socket]>((resume) => {
+  const path = join(tmpdir(), `nursery-${process.pid}-${Date.now()}`)
+  const server = createServer()
+  server.listen(path, () => {
+    const ours = connect({ path, allowHalfOpen: true })
+    server.once("connection", (theirs) => {
+      server.close()
+      resume(Effect.succeed([ours, theirs]))
+    })
+  })
+})
+
 describe("Source", () => {
   it.live("reads to the end", () =>
     Effect.gen(function* () {
@@ -180,20 +193,7 @@ describe("Source", () => {
 
   it.live("reads a socket, and takes at once what was read ahead", () =>
     Effect.gen(function* () {
-      const path = join(tmpdir(), `nursery-${process.pid}-${Date.now()}`)
-      const [ours, theirs] = yield* Effect.promise(
-        () =>
-          new Promise<readonly [Socket, Socket]>((resolve) => {
-            const server = createServer()
-            server.listen(path, () => {
-              const ours = connect(path)
-              server.once("connection", (theirs) => {
-                server.close()
-                resolve([ours, theirs])
-              })
-            })
-          })
-      )
+      const [ours, theirs] = yield* sockets
       const source = make(ours)
       theirs.write("sent ")
       yield* Effect.callback<void>((resume) => void ours.once("readable", () => resume(Effect.void)))
@@ -201,6 +201,24 @@ describe("Source", () => {
       const fiber = yield* Effect.forkChild(text(source), { startImmediately: true })
       theirs.end("more")
       expect(yield* Fiber.join(fiber)).toBe("sent more")
+    })
+  )
+
+  it.live("ends where a socket had ended before anybody read it", () =>
+    Effect.gen(function* () {
+      for (const isDestroyed of [false, true]) {
+        const [ours, theirs] = yield* sockets
+        // Node has seen the end by itself, for nothing was there to be read.
+        const ended = Effect.callback<void>((resume) => void ours.once("end", () => resume(Effect.void)))
+        const waiting = yield* Effect.forkChild(ended, { startImmediately: true })
+        theirs.end()
+        yield* Fiber.join(waiting)
+        if (isDestroyed) ours.destroy()
+        const source = make(ours)
+        yield* Pipe.turn
+        expect(yield* text(source)).toBe("")
+        ours.destroy()
+      }
     })
   )
 })
