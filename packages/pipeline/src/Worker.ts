@@ -4,6 +4,9 @@
 import { Socket } from "node:net"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import type * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Codec from "./Codec.ts"
@@ -122,6 +125,68 @@ export const serve = <Request, Response, RequestR, ResponseR, E, R>(
         Effect.catchIf(isEnd, () => Effect.void)
       ),
     ({ close }) => Effect.sync(close)
+  )
+
+/**
+ * How an `RpcGroup` is served: what `RpcServer.make` is told.
+ *
+ * @category models
+ */
+export interface RpcServeOptions {
+  /** How many calls are handled at a time. The pool gives a worker no more than its `inFlight`. */
+  readonly concurrency?: number | "unbounded" | undefined
+  /**
+   * Whether the defect of a handler is of its call alone: `true` by default. With `false` it ends the worker, and all the calls that this
+   * has fail.
+   */
+  readonly disableFatalDefects?: boolean | undefined
+  readonly disableTracing?: boolean | undefined
+  readonly spanPrefix?: string | undefined
+  readonly spanAttributes?: Record<string, unknown> | undefined
+}
+
+/**
+ * Serves an `RpcGroup` to the pool that has started this program by `WorkerPool.rpc`, until the pool ends. Calls that are being handled then
+ * are interrupted.
+ *
+ * **Details**
+ *
+ * It is `RpcServer.make` on descriptor 3, so what the program prints is its own. The defect of a handler is that of its call.
+ *
+ * **Gotchas**
+ *
+ * A worker is stopped as its command says, by SIGTERM where nothing is said. A program that is run by `NodeRuntime.runMain` interrupts its
+ * handlers then; one that is run by `Effect.runPromise` just ends.
+ *
+ * **Example** (A worker that squares numbers)
+ *
+ * ```ts no-run
+ * import { Worker } from "@nursery/pipeline"
+ * import * as Effect from "effect/Effect"
+ * import * as Rpc from "effect/rpc/Rpc"
+ * import * as RpcGroup from "effect/rpc/RpcGroup"
+ * import * as RpcSerialization from "effect/rpc/RpcSerialization"
+ * import * as Schema from "effect/Schema"
+ *
+ * const Squares = RpcGroup.make(Rpc.make("Square", { payload: { n: Schema.Finite }, success: Schema.Finite }))
+ * const handlers = Squares.toLayer({ Square: ({ n }) => Effect.succeed(n * n) })
+ *
+ * await Effect.runPromise(Worker.rpc(Squares).pipe(Effect.provide([handlers, RpcSerialization.layerNdjson])))
+ * ```
+ *
+ * @category serving
+ */
+export const rpc = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options: RpcServeOptions = {}
+): Effect.Effect<
+  void,
+  never,
+  RpcSerialization.RpcSerialization | Rpc.ToHandler<Rpcs> | Rpc.Middleware<Rpcs> | Rpc.ServicesServer<Rpcs>
+> =>
+  Effect.flatMap(
+    Effect.promise(() => import("./internal/rpc/serve.ts")),
+    ({ serve }) => serve(group, options, 3)
   )
 
 /**

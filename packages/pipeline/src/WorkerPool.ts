@@ -25,7 +25,11 @@ import type { Command, Fd, Nursery, Stdio } from "@nursery/process"
 import type { ChildExit, GaveUp, Restart, Supervisor } from "@nursery/supervisor"
 import type * as ByteSize from "effect/ByteSize"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as RpcClient from "effect/rpc/RpcClient"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import type * as RpcSerialization from "effect/rpc/RpcSerialization"
 import type * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -34,6 +38,7 @@ import type * as Stream from "effect/Stream"
 import type * as Codec from "./Codec.ts"
 import * as internal from "./internal/pool/value.ts"
 import type { LifeFailure } from "./internal/pool/worker.ts"
+import type { AnyOptions as AnyRpcOptions } from "./internal/rpc/make.ts"
 import type { DeadLetter, InvalidPool, RequestFailed, WorkerFailure } from "./WorkerPoolError.ts"
 
 export type { LifeFailure } from "./internal/pool/worker.ts"
@@ -156,7 +161,8 @@ export interface Options<Request, Response, RequestR, ResponseR, RestartR> {
   /** How long a worker may take for a record, from when it has answered the one before. It is killed then. */
   readonly timeout?: Duration.Input | undefined
   /**
-   * When a worker is started again that has ended. By default always: soon, then at least once a second.
+   * When a worker is started again that has ended. By default always: soon, then at least once a second. `Restart.never()` ends the pool
+   * with the first worker that ends.
    */
   readonly restart?: Restart.Restart<ChildExit<LifeFailure>, never, RestartR> | undefined
   /** How many restarts of all workers are too many; by default only those count that have no schedule. */
@@ -232,3 +238,141 @@ export const make: {
     Nursery.Nursery | Scope.Scope | RequestR | ResponseR | RestartR | RetryR
   >
 } = internal.make
+
+/**
+ * A pool of workers that serve an `RpcGroup`.
+ *
+ * @category models
+ */
+export interface RpcPool<Rpcs extends Rpc.Any, out D extends Delivery = Delivery> {
+  readonly delivery: D
+  /** Has a function for each rpc of the group. Beside of what the group says, they fail with `RequestFailed`. */
+  readonly client: RpcClient.RpcClient<Rpcs, RequestFailed>
+  readonly status: Effect.Effect<Status>
+  /** Waits for the end of the pool, and fails when a worker has given up. */
+  readonly gaveUp: Effect.Effect<never, GaveUp<"workers", LifeFailure>>
+}
+
+/**
+ * Options of pools that serve an `RpcGroup`.
+ *
+ * @category models
+ */
+export interface RpcOptions<RestartR> {
+  readonly size: Size
+  /**
+   * How many calls a worker has at a time, each stream from its first part to its last: 1 with `"at-most-once"`, else 16. Other calls wait.
+   */
+  readonly inFlight?: number | undefined
+  /**
+   * How long a worker may take for the answer to a call, or for the next part of a stream. It is killed then, with all that it has; for a
+   * limit of one call there is `Effect.timeout`, which interrupts the handler.
+   */
+  readonly timeout?: Duration.Input | undefined
+  /**
+   * When a worker is started again that has ended. By default always: soon, then at least once a second. `Restart.never()` ends the pool
+   * with the first worker that ends.
+   */
+  readonly restart?: Restart.Restart<ChildExit<LifeFailure>, never, RestartR> | undefined
+  /** How many restarts of all workers are too many; by default only those count that have no schedule. */
+  readonly intensity?: Supervisor.Intensity | undefined
+  /** As in `RpcClient.make`. */
+  readonly spanPrefix?: string | undefined
+  /** As in `RpcClient.make`. */
+  readonly spanAttributes?: Record<string, unknown> | undefined
+  /** As in `RpcClient.make`. */
+  readonly disableTracing?: boolean | undefined
+}
+
+type RpcServices<Rpcs extends Rpc.Any> =
+  | Nursery.Nursery
+  | Scope.Scope
+  | RpcSerialization.RpcSerialization
+  | Rpc.MiddlewareClient<Rpcs>
+
+/**
+ * Starts a pool whose workers serve an `RpcGroup` of Effect, and returns its client when they run. They end with the scope.
+ *
+ * **Details**
+ *
+ * A worker is a program that runs `Worker.rpc`, on a pair of sockets that is its descriptor 3; its stdin and stdout are its own. What the two
+ * write to each other, and how large a message may be, is for the `RpcSerialization` that each of them is given: the same one.
+ *
+ * The client is that of `RpcClient.make`: effects, streams with back-pressure, typed errors and defects, and interruptions that reach the
+ * handler. Beside of that a call fails with `RequestFailed`:
+ *
+ * - `"at-most-once"`, where nothing is said: when the worker fails that has it, for it is not known what of it has been done.
+ * - `"at-least-once"`: when it has failed as often as `retry` allows. Each time it is alone with its worker. A stream of which a part has
+ *   been given away is not begun anew: it fails, after that part.
+ *
+ * A worker has failed when it ends, when it takes longer than `timeout`, and when it writes what is no answer to any of its calls. It is
+ * replaced as its restart policy says.
+ *
+ * Fails with `InvalidPool` where the options are none, or where there is no keeper, and with `GaveUp` when a worker cannot be started.
+ *
+ * **Gotchas**
+ *
+ * - A stream is in flight from its first part to its last. With `inFlight: 1` who makes a call for each part needs another worker for that.
+ * - A call with `discard` is over when its handler begins: nobody is told what becomes of it, and its worker may end meanwhile.
+ * - An answer that is not what its Schema says is a defect, as in Effect: both sides have the same group.
+ *
+ * **Example** (Two workers, which are this program as well)
+ *
+ * ```ts
+ * import { Worker, WorkerPool } from "@nursery/pipeline"
+ * import { Command, Nursery } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ * import * as Rpc from "effect/rpc/Rpc"
+ * import * as RpcGroup from "effect/rpc/RpcGroup"
+ * import * as RpcSerialization from "effect/rpc/RpcSerialization"
+ * import * as Schema from "effect/Schema"
+ * import assert from "node:assert/strict"
+ * import { fileURLToPath } from "node:url"
+ *
+ * const Squares = RpcGroup.make(Rpc.make("Square", { payload: { n: Schema.Finite }, success: Schema.Finite }))
+ *
+ * const handlers = Squares.toLayer({ Square: ({ n }) => Effect.succeed(n * n) })
+ * const worker = Effect.provide(Worker.rpc(Squares), handlers)
+ *
+ * const main = Effect.gen(function*() {
+ *   const command = Command.make(process.execPath, [fileURLToPath(import.meta.url), "worker"])
+ *   const { client } = yield* WorkerPool.rpc(command, Squares, { size: 2 })
+ *   const squares = yield* Effect.forEach([1, 2, 3], (n) => client.Square({ n }), { concurrency: 2 })
+ *   assert.deepEqual(squares, [1, 4, 9])
+ * }).pipe(Effect.scoped, Effect.provide(Nursery.layer))
+ *
+ * const program = process.argv[2] === "worker" ? worker : main
+ * await Effect.runPromise(Effect.provide(program, RpcSerialization.layerNdjson))
+ * ```
+ *
+ * @category constructors
+ */
+export const rpc: {
+  <Rpcs extends Rpc.Any, RestartR = never>(
+    command: WorkerCommand,
+    group: RpcGroup.RpcGroup<Rpcs>,
+    options: RpcOptions<RestartR> & Partial<AtMostOnce>
+  ): Effect.Effect<
+    RpcPool<Rpcs, "at-most-once">,
+    InvalidPool | GaveUp<"workers", LifeFailure>,
+    RpcServices<Rpcs> | RestartR
+  >
+  <Rpcs extends Rpc.Any, RestartR = never, RetryR = never>(
+    command: WorkerCommand,
+    group: RpcGroup.RpcGroup<Rpcs>,
+    options: RpcOptions<RestartR> & AtLeastOnce<RetryR> & { readonly delivery: "at-least-once" }
+  ): Effect.Effect<
+    RpcPool<Rpcs, "at-least-once">,
+    InvalidPool | GaveUp<"workers", LifeFailure>,
+    RpcServices<Rpcs> | RestartR | RetryR
+  >
+} = <Rpcs extends Rpc.Any>(
+  command: WorkerCommand,
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options: AnyRpcOptions
+): Effect.Effect<RpcPool<Rpcs, never>, InvalidPool | GaveUp<"workers", LifeFailure>, RpcServices<Rpcs>> =>
+  // Effect's rpc modules are loaded by those who use them.
+  Effect.flatMap(
+    Effect.promise(() => import("./internal/rpc/make.ts")),
+    ({ make }) => make(command, group, options)
+  )

@@ -57,7 +57,7 @@ export class BadResponse extends Schema.TaggedError<BadResponse>()("BadResponse"
   error: Schema.optionalKey(DecodeError)
 }) {
   override get message(): string {
-    return `${this.problem}: an answer is one record for each request, in their order, and nothing else`
+    return this.problem
   }
 }
 

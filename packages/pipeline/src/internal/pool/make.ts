@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import type { Nursery } from "@nursery/process"
+import { Fd, type Nursery } from "@nursery/process"
 import { Child, type ChildExit, type GaveUp, Ready, Restart, Supervisor } from "@nursery/supervisor"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -70,12 +70,24 @@ const retrying = (plan: PoolPlan, dispatcher: Dispatcher) => (entry: Entry, fail
     }
   })
 
+/** Pairs of sockets cannot be made here, ever: what would make no worker start. */
+const needPairs = Effect.scoped(Fd.socketpair()).pipe(
+  Effect.catchTag("FdError", (error) =>
+    error.reason._tag === "Unsupported"
+      ? Effect.fail(new InvalidPool({ option: "transport", problem: `cannot be a pair of sockets: ${error.message}` }))
+      : Effect.void
+  ),
+  // Whatever else may go away by itself.
+  Effect.catchTag("KeeperLost", () => Effect.void)
+)
+
 /** Starts the workers, and returns when the first `min` of them run. They end with the scope. */
 export const start = (
   plan: PoolPlan,
   talkOf: (dispatcher: Dispatcher) => WorkerPlan["talk"]
 ): Effect.Effect<RunningPool, InvalidPool | PoolGaveUp, Nursery.Nursery | Scope.Scope> =>
   Effect.gen(function* () {
+    if (plan.transport === "socketpair") yield* needPairs
     /** Requests that a worker had which has failed. */
     const failed = yield* Queue.unbounded<readonly [Entry, WorkerFailure]>()
     const wanted = yield* Queue.sliding<void>(1)

@@ -3,10 +3,10 @@
  *
  * @internal
  */
-import type { ChildExit, Restart, Supervisor } from "@nursery/supervisor"
+import { type ChildExit, Restart, type Supervisor } from "@nursery/supervisor"
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
-import type * as Schedule from "effect/Schedule"
+import * as Schedule from "effect/Schedule"
 import type { Delivery, Size, WorkerCommand } from "../../WorkerPool.ts"
 import { InvalidPool, type WorkerFailure } from "../../WorkerPoolError.ts"
 import type { PoolPlan } from "./make.ts"
@@ -23,10 +23,13 @@ export interface PoolOptions {
   readonly intensity?: Supervisor.Intensity | undefined
 }
 
+/** Gives up at the first end: a worker that just stayed down would leave requests that nobody ever answers. */
+const noRestart = Restart.always({ schedule: Schedule.recurs(0) })
+
 // What its policies need is in the types of `WorkerPool`, in whose context the pool runs.
-const withServices = (options: PoolOptions): Pick<PoolPlan, "retry" | "restart"> => ({
-  retry: options.retry as PoolPlan["retry"],
-  restart: options.restart as PoolPlan["restart"]
+const withServices = ({ restart, retry }: PoolOptions): Pick<PoolPlan, "retry" | "restart"> => ({
+  retry: retry as PoolPlan["retry"],
+  restart: restart?.spec.rule === "never" ? noRestart : (restart as PoolPlan["restart"])
 })
 
 export const invalid = (option: string, problem: string) => Result.fail(new InvalidPool({ option, problem }))

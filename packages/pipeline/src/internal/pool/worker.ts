@@ -175,6 +175,12 @@ const nextBytes = (dispatcher: Dispatcher, slot: Slot, plan: RecordsPlan): Effec
 
 const ended = Symbol("ended")
 
+const bad = (problem: string, error?: DecodeError): BadResponse =>
+  new BadResponse({
+    problem: `${problem}: an answer is one record for each request, in their order, and nothing else`,
+    ...(error === undefined ? {} : { error })
+  })
+
 /** Reads answers until the worker writes no more; fails where one is none. */
 const read = (
   dispatcher: Dispatcher,
@@ -190,15 +196,13 @@ const read = (
     Stream.pipeThroughChannel(run.decode(plan.responses, { limit: plan.limit, deadLetters: undefined })),
     Stream.runForEachArray((values) => {
       const problem = dispatcher.answered(slot, values)
-      return problem === undefined ? Effect.void : Effect.fail(new BadResponse({ problem }))
+      return problem === undefined ? Effect.void : Effect.fail(bad(problem))
     }),
     Effect.catch((error) => {
       if (error === ended) return Effect.void
       if (error instanceof BadResponse) return Effect.fail(error)
-      const problem = error instanceof Error ? error.message : String(error)
-      return Effect.fail(
-        error instanceof DecodeError ? new BadResponse({ problem, error }) : new BadResponse({ problem })
-      )
+      if (error instanceof DecodeError) return Effect.fail(bad(error.message, error))
+      return Effect.fail(bad(error instanceof Error ? error.message : String(error)))
     }),
     withServices
   )

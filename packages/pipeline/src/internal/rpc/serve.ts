@@ -1,0 +1,109 @@
+/**
+ * The worker's side: Effect's own server of an `RpcGroup`, on a descriptor.
+ *
+ * @internal
+ */
+import { Socket } from "node:net"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import { type FromClientEncoded, type FromServerEncoded, ResponseDefectEncoded } from "effect/rpc/RpcMessage"
+import * as RpcSerialization from "effect/rpc/RpcSerialization"
+import * as RpcServer from "effect/rpc/RpcServer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { RpcServeOptions } from "../../Worker.ts"
+
+/** The only client of a worker. */
+const POOL = 0
+
+const open = (descriptor: number): Effect.Effect<Socket, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const socket = new Socket({ fd: descriptor })
+      // That nobody reads any more is seen where requests are read.
+      socket.on("error", () => {})
+      return socket
+    }),
+    (socket) => Effect.sync(() => socket.destroy())
+  )
+
+/** Waits until there is room for more, or nobody to write to. */
+const write = (socket: Socket, bytes: Uint8Array | string): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (socket.destroyed || socket.write(bytes)) return resume(Effect.void)
+    const done = (): void => {
+      socket.off("drain", done).off("close", done)
+      resume(Effect.void)
+    }
+    socket.on("drain", done).on("close", done)
+  })
+
+export const serve = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options: RpcServeOptions,
+  descriptor: number
+): Effect.Effect<
+  void,
+  never,
+  RpcSerialization.RpcSerialization | Rpc.ToHandler<Rpcs> | Rpc.Middleware<Rpcs> | Rpc.ServicesServer<Rpcs>
+> =>
+  Effect.gen(function* () {
+    const serialization = yield* RpcSerialization.RpcSerialization
+    const parser = serialization.makeUnsafe()
+    const socket = yield* open(descriptor)
+    const ended = Deferred.makeUnsafe<void>()
+
+    const send = (response: FromServerEncoded): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const encoded = parser.encode(response)
+        return encoded === undefined ? Effect.void : write(socket, encoded)
+      })
+
+    /** What cannot be read is told, and is the end: where the next request begins is not known. */
+    const refuse = (cause: unknown): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const defect = Schema.encodeSync(serialization.codecFor(Schema.Defect()))(cause)
+        return send(ResponseDefectEncoded(defect))
+      })
+
+    const protocol = yield* RpcServer.Protocol.make((receive) =>
+      Effect.gen(function* () {
+        const requests: AsyncIterable<Uint8Array> = socket
+        yield* Stream.fromAsyncIterable(requests, (cause) => cause).pipe(
+          // A pool that has ended in the midst of something has ended all the same.
+          Stream.catchCause(() => Stream.empty),
+          Stream.mapEffect((bytes) => Effect.try({ try: () => parser.decode(bytes), catch: (cause) => cause })),
+          Stream.runForEach((messages) =>
+            // What a parser reads is what the pool writes, by the same serialization.
+            Effect.forEach(messages as ReadonlyArray<FromClientEncoded>, (message) => receive(POOL, message), {
+              discard: true
+            })
+          ),
+          Effect.catch(refuse),
+          Effect.ensuring(Deferred.succeed(ended, undefined)),
+          Effect.forkScoped
+        )
+        return {
+          disconnects: yield* Queue.make<number>(),
+          send: (_client, response) => send(response),
+          end: () => Effect.void,
+          clientIds: Effect.succeed(new Set([POOL])),
+          initialMessage: Effect.succeedNone,
+          supportsAck: true,
+          supportsTransferables: false,
+          supportsSpanPropagation: true,
+          supportsNotifications: true,
+          codecFor: serialization.codecFor
+        }
+      })
+    )
+
+    yield* RpcServer.make(group, { disableFatalDefects: true, ...options }).pipe(
+      Effect.provideService(RpcServer.Protocol, protocol),
+      Effect.raceFirst(Deferred.await(ended))
+    )
+  }).pipe(Effect.scoped)
