@@ -177,6 +177,25 @@ describe("damaged bytes are read alike, however they are cut", () => {
   )
 })
 
+describe("an element of a JSON array that is too large, and closes what it has not opened", () => {
+  it.effect("is told alike, however it is cut", () =>
+    Effect.gen(function* () {
+      const bytes = new TextEncoder().encode('[1, "no end of it": 22222222222222222222}, 3]')
+      const codec = Codec.jsonArray(Schema.Json)
+      for (const collects of [true, false]) {
+        const [whole, pieces] = yield* Effect.forEach([[bytes], crumbs(bytes)], (chunks) =>
+          read(codec, chunks, { collects, limit: 20 })
+        )
+        expect(plain(pieces?.error)).toEqual(plain(whole?.error))
+        expect(whole?.error).toMatchObject({
+          record: 2,
+          reason: { _tag: collects ? "InvalidSyntax" : "RecordTooLarge" }
+        })
+      }
+    })
+  )
+})
+
 describe("NDJSON is what reading line by line gives", () => {
   it.effect("for any text", () =>
     check(

@@ -91,19 +91,23 @@ export class Elements implements Decoder {
         this.#hasBegun = true
         this.#offset = this.#chunkOffset + index
         start = index
-        this.#look(byte, chunk, index)
-      } else this.#look(byte, chunk, index)
+        this.#look(byte, chunk, start, index)
+      } else this.#look(byte, chunk, start, index)
     }
     if (this.#hasBegun) this.#hold(chunk.subarray(start))
     return chunk.length
   }
 
   /** A byte of the element outside of its strings. */
-  #look(byte: number | undefined, chunk: Uint8Array, index: number): void {
+  #look(byte: number | undefined, chunk: Uint8Array, start: number, index: number): void {
     if (byte === quote) this.#isInString = true
     else if (byte === openBracket || byte === openBrace) this.#depth++
     else if (byte === closeBracket || byte === closeBrace) {
-      if (this.#depth === 0) this.#stop("a } comes where none has been opened", chunk, index)
+      if (this.#depth === 0) {
+        // It may be too large already, which would have been told where the chunk ended before this.
+        this.#hold(chunk.subarray(start, index))
+        this.#stop("a } comes where none has been opened", chunk, index)
+      }
       this.#depth--
     }
   }
@@ -165,7 +169,8 @@ export class Elements implements Decoder {
   }
 
   #stop(problem: string, chunk: Uint8Array, index: number): never {
-    this.#intake.record++
+    // One that is too large has been counted.
+    if (!this.#isSkipping) this.#intake.record++
     return this.#intake.stop(
       new InvalidSyntax({ problem }),
       this.#chunkOffset + index,
