@@ -89,7 +89,9 @@ type Writer = Sink.Sink<void, Uint8Array, unknown, FdError | KeeperLost | Stream
 /** The stderr of a process whose command has a pipe there: the last of it is kept for the error of its exit. */
 const drain = (process: object): Effect.Effect<void, never, Scope.Scope> => {
   const { stderr }: { readonly stderr?: Stream.Stream<Uint8Array, unknown> } = process
-  return stderr === undefined ? Effect.void : Effect.asVoid(Effect.forkScoped(Effect.ignore(Stream.runDrain(stderr))))
+  return stderr === undefined
+    ? Effect.void
+    : Effect.asVoid(Effect.forkScoped(Effect.ignore(Stream.runDrain(Process.lend(stderr)))))
 }
 
 /** Writes in the background whatever there is to write, and returns when it can be written. */
@@ -188,7 +190,8 @@ const read = (
   plan: RecordsPlan,
   answers: Line["answers"]
 ): Effect.Effect<void, BadResponse> =>
-  answers.pipe(
+  // What is kept of a chunk is copied.
+  Process.lend(answers).pipe(
     // The end of what can be read is the end of the worker, whatever it is. The beginning of an answer is none, though it may look
     // like one: it has to be complete, and not only at its end.
     Stream.catchCause(() => Stream.empty),
