@@ -123,6 +123,24 @@ export const lines: {
  * A number that the end of the input has cut off is a number all the same. Where a process may have died while it wrote, its exit
  * tells.
  *
+ * **Example** (Dates and large numbers)
+ *
+ * ```ts
+ * import { Codec } from "@nursery/pipeline"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const Event = Schema.Struct({ at: Schema.Date, bytes: Schema.BigInt })
+ * const text = Stream.make({ at: new Date(0), bytes: 2n ** 64n }).pipe(
+ *   Codec.encode(Codec.ndjson(Event)),
+ *   Stream.decodeText,
+ *   Stream.mkString
+ * )
+ * assert.equal(await Effect.runPromise(text), '{"at":"1970-01-01T00:00:00.000Z","bytes":"18446744073709551616"}\n')
+ * ```
+ *
  * @category codecs
  */
 export const ndjson = <S extends Schema.Constraint>(schema: S, options?: SchemaOptions): Of<S> =>
@@ -130,6 +148,24 @@ export const ndjson = <S extends Schema.Constraint>(schema: S, options?: SchemaO
 
 /**
  * One JSON array, whose elements are the records: they are read while the array is still being written.
+ *
+ * **Example** (The elements, as they come)
+ *
+ * ```ts
+ * import { Codec } from "@nursery/pipeline"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const first = Stream.make('[{"n": 1}, {"n": 2}', " and this is no JSON").pipe(
+ *   Stream.encodeText,
+ *   Codec.decode(Codec.jsonArray(Schema.Struct({ n: Schema.Int }))),
+ *   Stream.take(1),
+ *   Stream.runCollect
+ * )
+ * assert.deepEqual(await Effect.runPromise(first), [{ n: 1 }])
+ * ```
  *
  * @category codecs
  */
@@ -216,6 +252,20 @@ export interface PrefixOptions extends SchemaOptions {
  * Records after their length in bytes, so that there may be anything in them: JSON, or with `payload` text or bytes as the Schema
  * encodes them.
  *
+ * **Example** (Texts with line breaks)
+ *
+ * ```ts
+ * import { Codec } from "@nursery/pipeline"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const texts = Codec.lengthPrefixed(Schema.String, { prefix: "uint16be", payload: "text" })
+ * const bytes = await Effect.runPromise(Stream.make("a\nb").pipe(Codec.encode(texts), Stream.runCollect))
+ * assert.deepEqual(Buffer.concat(bytes), Buffer.from("\0\x03a\nb"))
+ * ```
+ *
  * @category codecs
  */
 export const lengthPrefixed: {
@@ -233,6 +283,20 @@ export const lengthPrefixed: {
 
 /**
  * The compact binary form that Effect derives from a Schema (`effect/encoding/SchemaBinary`): for programs on Effect at both ends.
+ *
+ * **Example** (There and back)
+ *
+ * ```ts
+ * import { Codec } from "@nursery/pipeline"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const points = Codec.binary(Schema.Struct({ x: Schema.Finite, tags: Schema.Array(Schema.String) }))
+ * const same = Stream.make({ x: 0.5, tags: ["a", "b"] }).pipe(Codec.encode(points), Codec.decode(points), Stream.runCollect)
+ * assert.deepEqual(await Effect.runPromise(same), [{ x: 0.5, tags: ["a", "b"] }])
+ * ```
  *
  * @category codecs
  */

@@ -253,6 +253,28 @@ export const fromStream = <A, E, R>(stream: Stream.Stream<A, E, R>): Pipeline<A,
  * A status outside of the command's `successCodes` is a failure. A process need not read all of its input; those before it are then ended
  * by SIGPIPE when they write, which is no failure of theirs.
  *
+ * Its stdin is the stage before it, its stdout the stage after it, where there is one; its stderr goes where the command says. With
+ * `stderr: "pipe"` the last 8 KiB of it are in the `ExitError`.
+ *
+ * It fails with `SpawnError` when it cannot be started, `ExitError` for its status, `KeeperLost`, and `StreamError` when its output cannot be
+ * read here.
+ *
+ * **Example** (Two processes, and a status that is no failure)
+ *
+ * ```ts
+ * import { Command, Nursery } from "@nursery/process"
+ * import { Pipeline } from "@nursery/pipeline"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const errors = Pipeline.from("all is well\n").pipe(
+ *   Pipeline.process("errors", Command.make({ successCodes: [0, 1] })`grep error`), // 1: no match
+ *   Pipeline.process("count", Command.make`wc -l`),
+ *   Pipeline.string
+ * )
+ * assert.equal((await Effect.runPromise(Effect.provide(errors, Nursery.layer))).trim(), "0")
+ * ```
+ *
  * @category stages
  */
 export const process =

@@ -48,6 +48,13 @@ export class StageFailed<out Name extends string = string, out E = unknown> exte
   }
 }
 
+/**
+ * The failure of a stage in the type of its pipeline: nothing where the function of the stage cannot fail.
+ *
+ * @category utility types
+ */
+export type FailureOf<Name extends string, E> = [E] extends [never] ? never : StageFailed<Name, E>
+
 const quote = (name: string): string => JSON.stringify(name)
 
 /**

@@ -28,7 +28,8 @@ export type Outcome = "succeeded" | "failed" | "followed" | "stopped" | "unstart
 /**
  * What is known of every stage.
  *
- * Where bytes go from one process to the next through the kernel, this program does not see them, and their count is `undefined`.
+ * Where bytes go from one process to the next through the kernel, this program does not see them, and their count is `undefined`; so is
+ * that of records where there are bytes. A stage in between that gives on what it gets, `Pipeline.map("count", (chunk: Uint8Array) => chunk)`, counts.
  *
  * @category models
  */
@@ -41,7 +42,9 @@ export interface StageBase {
   readonly error: unknown
   /** Milliseconds since 1970. */
   readonly started: number | undefined
+  /** From its start to its end. */
   readonly duration: Duration.Duration | undefined
+  /** What it has read, and so on, as far as this program saw it pass. */
   readonly bytesIn: number | undefined
   readonly bytesOut: number | undefined
   readonly recordsIn: number | undefined

@@ -80,6 +80,26 @@ const erased = <Stages>(policy: Policy<Stages>): AnyPolicy => policy as AnyPolic
 /**
  * Ends a pipeline that is not done in time, counted from its start. It fails with `TimeLimit`, which names the stages that ran.
  *
+ * **Example** (Who did not end)
+ *
+ * ```ts
+ * import { Command, Nursery } from "@nursery/process"
+ * import { Pipeline } from "@nursery/pipeline"
+ * import * as Effect from "effect/Effect"
+ * import assert from "node:assert/strict"
+ *
+ * const program = Pipeline.from("source", Command.make`sleep 600`).pipe(
+ *   Pipeline.process("load", Command.make`cat`),
+ *   Pipeline.timeLimit("100 millis"),
+ *   Pipeline.run,
+ *   Effect.catchTag("TimeLimit", ({ message }) => Effect.succeed(message))
+ * )
+ * assert.equal(
+ *   await Effect.runPromise(Effect.provide(program, Nursery.layer)),
+ *   'the pipeline was not done within 100ms: "source", "load" did not end'
+ * )
+ * ```
+ *
  * @category options
  */
 export const timeLimit =

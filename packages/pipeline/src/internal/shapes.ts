@@ -21,7 +21,7 @@ import type {
   Unused,
   Writable
 } from "../Pipeline.ts"
-import type { BranchEnded, FileError, StageFailed } from "../PipelineError.ts"
+import type { BranchEnded, FailureOf, FileError, StageFailed } from "../PipelineError.ts"
 import {
   type Branch,
   type BranchInput,
@@ -124,7 +124,7 @@ export const tee: {
     sink: Sink.Sink<unknown, A, L, E2, R2>
   ): <E, R, Stages>(
     self: Pipeline<A, E, R, Stages> & Unused<Name, Stages>
-  ) => Pipeline<A, E | StageFailed<Name, E2>, R | R2, Stages & { readonly [K in Name]: "typed" }>
+  ) => Pipeline<A, E | FailureOf<Name, E2>, R | R2, Stages & { readonly [K in Name]: "typed" }>
   <const Name extends string, A, B, E2, R2, Inside>(
     name: Name,
     branch: (copy: Pipeline<A>) => Pipeline<B, E2, R2, Inside>

@@ -8,13 +8,13 @@ import type * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import type { Pipeline, Unused } from "../Pipeline.ts"
-import type { StageFailed } from "../PipelineError.ts"
+import type { FailureOf } from "../PipelineError.ts"
 import * as internal from "./value.ts"
 
 /** What a stage of this program makes of a pipeline. */
 type Appended<Name extends string, A, E, E2, R, Stages> = Pipeline<
   A,
-  E | StageFailed<Name, E2>,
+  E | FailureOf<Name, E2>,
   R,
   Stages & { readonly [K in Name]: "typed" }
 >
@@ -121,6 +121,21 @@ export const filter: {
 
 /**
  * Records in groups of `size`, the last one may be smaller. With `within`, what has come in that time goes on, however little it is.
+ *
+ * **Example** (Three at a time)
+ *
+ * ```ts
+ * import { Pipeline } from "@nursery/pipeline"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import assert from "node:assert/strict"
+ *
+ * const rows = Pipeline.fromStream(Stream.range(1, 5)).pipe(
+ *   Pipeline.batch("three", { size: 3, within: "1 minute" }),
+ *   Pipeline.collect
+ * )
+ * assert.deepEqual(await Effect.runPromise(rows), [[1, 2, 3], [4, 5]])
+ * ```
  *
  * @category stages
  */

@@ -167,6 +167,27 @@ const fitting = (text: string, screen: Screen): ReadonlyArray<string> => {
  * Shows the progress of a pipeline on the terminal until it ends: each look takes the place of the last one. What is no terminal gets the
  * last look only, and as it is.
  *
+ * **Gotchas**
+ *
+ * What the processes of the pipeline write to the same terminal is written in between, and over.
+ *
+ * **Example** (On the terminal while it runs)
+ *
+ * ```ts
+ * import { Pipeline } from "@nursery/pipeline"
+ * import { Command, Nursery } from "@nursery/process"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const zeros = Command.make("head", ["-c", "1000000", "/dev/zero"], { stdout: "null" })
+ *   const running = yield* Pipeline.start(Pipeline.from("zeros", zeros))
+ *   yield* Pipeline.showProgress(running) // done when the pipeline is
+ *   yield* running.await // what became of it
+ * }).pipe(Effect.scoped)
+ *
+ * await Effect.runPromise(Effect.provide(program, Nursery.layer))
+ * ```
+ *
  * @category showing
  */
 export const showProgress = <E, Stages>(
