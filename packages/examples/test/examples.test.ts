@@ -15,6 +15,7 @@ const outputs: Readonly<Record<string, RegExp>> = {
   "dynamicChildren.ts": /^the session of bob has ended\n$/,
   "errorsByReason.ts":
     /^v\d+\.\d+\.\d+\nno-such-program is not installed\nfalse exited with code 1\n"sort --field-separator" exited with code 2\n/,
+  "firstPipeline.ts": /^root is user 0\n(\S+ is user 1\n)?\d+ users; sort was process \d+\n$/,
   "firstProgram.ts": /^started pid \d+; leaving the scope\nall gone\n$/,
   "firstTree.ts":
     /^.*: listening on port \d+ \{ 'nursery\.child': 'app\/web'.*\n\{ _tag: 'Significant', child: 'client', value: 'hello' \}\n$/,
