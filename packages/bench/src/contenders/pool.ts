@@ -1,6 +1,7 @@
 /**
  * `WorkerPool`: a stream of records of 1 kB through 4 workers, which answer each by itself.
  */
+import { readFileSync } from "node:fs"
 import { WorkerPool } from "@nursery/pipeline"
 import { Command, Nursery } from "@nursery/process"
 import * as Effect from "effect/Effect"
@@ -21,7 +22,17 @@ const asked = (times: number) =>
     Stream.flatMap(() => Stream.fromArray(readings))
   )
 
-/** How many answers came that were those to the requests, in their order; the seconds, and the microseconds of processor time of this program for each. */
+/** The seconds of processor time that this program and those that it has started have had; each of them has one thread. */
+const processorTime = Effect.map(Nursery.processes, (workers) => {
+  const { system, user } = process.cpuUsage()
+  const spent = workers.map(({ pid }) => Number(readFileSync(`/proc/${pid}/schedstat`, "latin1").split(" ")[0]))
+  return (system + user) / 1e6 + spent.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e9
+})
+
+/**
+ * How many answers came that were those to the requests, in their order; the seconds, and the seconds of processor time of this program and
+ * the workers.
+ */
 const answered = (times: number, batch: number) =>
   Effect.gen(function* () {
     const pool = yield* WorkerPool.make(Command.make(program, args), {
@@ -32,7 +43,7 @@ const answered = (times: number, batch: number) =>
     })
     // All workers run.
     yield* asked(1).pipe(pool.through(), Stream.runDrain)
-    const cpu = process.cpuUsage()
+    const before = yield* processorTime
     const begin = performance.now()
     const right = yield* asked(times).pipe(
       pool.through(),
@@ -42,8 +53,7 @@ const answered = (times: number, batch: number) =>
       )
     )
     const seconds = (performance.now() - begin) / 1000
-    const { system, user } = process.cpuUsage(cpu)
-    return [right, seconds, (user + system) / right]
+    return [right, seconds, (yield* processorTime) - before]
   }).pipe(Effect.scoped)
 
 await runtime.context()

@@ -3,8 +3,8 @@
  * requests and drains it.
  *
  * bare_loops <loops> <file> <lines> <worker> [argument]...: each loop gives its worker the file, of so many lines, and counts the lines
- * of the answers. Before that the first line of the file is asked once, so that all workers run. Prints the seconds from there on, and the
- * bytes that were answered.
+ * of the answers. Before that the first line of the file is asked once, so that all workers run. Prints the seconds from there on, the
+ * bytes that were answered, and the seconds of processor time of all loops and workers.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,9 +28,14 @@ static void check(int holds, const char *what) {
   exit(1);
 }
 
-static double now(void) {
+struct figures {
+  uint64_t answered;
+  double processor;
+};
+
+static double at(clockid_t clock) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  check(clock_gettime(clock, &time) == 0, "clock_gettime");
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
@@ -57,7 +62,7 @@ static uint64_t ask(int to, int from, const char *requests, size_t size, long li
   return answered;
 }
 
-static uint64_t loop(const char *requests, size_t size, long lines, char **worker, int ready, int go) {
+static struct figures loop(const char *requests, size_t size, long lines, char **worker, int ready, int go) {
   int in[2], out[2];
   check(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0, "pipe2");
   pid_t pid = fork();
@@ -76,12 +81,16 @@ static uint64_t loop(const char *requests, size_t size, long lines, char **worke
   char byte = 0;
   check(write(ready, &byte, 1) == 1, "ready");
   check(read(go, &byte, 1) == 0, "go");
+  clockid_t clock;
+  check(clock_getcpuclockid(pid, &clock) == 0, "the clock of a worker");
+  double before = at(CLOCK_PROCESS_CPUTIME_ID) + at(clock);
   uint64_t answered = ask(in[1], out[0], requests, size, lines);
+  double processor = at(CLOCK_PROCESS_CPUTIME_ID) + at(clock) - before;
   check(write(ready, &byte, 1) == 1, "done");
   close(in[1]);
   int status;
   check(waitpid(pid, &status, 0) == pid && status == 0, "a worker");
-  return answered;
+  return (struct figures){answered, processor};
 }
 
 /* A loop has come so far; one that has failed is not there any more. */
@@ -99,8 +108,8 @@ int main(int argc, char **argv) {
   check(file != -1 && fstat(file, &about) == 0, argv[2]);
   size_t size = (size_t)about.st_size;
   const char *requests = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0);
-  uint64_t *answered = mmap(NULL, (size_t)loops * sizeof *answered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  check(requests != MAP_FAILED && answered != MAP_FAILED, "mmap");
+  struct figures *figures = mmap(NULL, (size_t)loops * sizeof *figures, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  check(requests != MAP_FAILED && figures != MAP_FAILED, "mmap");
   int go[2];
   int *ready = calloc((size_t)loops, sizeof *ready);
   check(ready != NULL && pipe2(go, O_CLOEXEC) == 0, "pipe2");
@@ -111,23 +120,26 @@ int main(int argc, char **argv) {
     check(pid != -1, "fork");
     if (pid == 0) {
       close(go[1]);
-      answered[index] = loop(requests, size, lines, argv + 4, ends[1], go[0]);
+      figures[index] = loop(requests, size, lines, argv + 4, ends[1], go[0]);
       return 0;
     }
     close(ends[1]);
     ready[index] = ends[0];
   }
   for (long index = 0; index < loops; index++) heard(ready[index]);
-  double begin = now();
+  double begin = at(CLOCK_MONOTONIC);
   close(go[1]);
   for (long index = 0; index < loops; index++) heard(ready[index]);
-  double seconds = now() - begin;
-  uint64_t sum = 0;
+  double seconds = at(CLOCK_MONOTONIC) - begin;
+  struct figures sum = {0, 0};
   for (long index = 0; index < loops; index++) {
     int status;
     check(wait(&status) != -1 && status == 0, "a loop");
   }
-  for (long index = 0; index < loops; index++) sum += answered[index];
-  printf("%.9f %llu\n", seconds, (unsigned long long)sum);
+  for (long index = 0; index < loops; index++) {
+    sum.answered += figures[index].answered;
+    sum.processor += figures[index].processor;
+  }
+  printf("%.9f %llu %.9f\n", seconds, (unsigned long long)sum.answered, sum.processor);
   return 0;
 }
