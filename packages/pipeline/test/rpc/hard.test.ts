@@ -6,6 +6,7 @@ import { expect } from "@effect/vitest"
 import { InvalidPool, WorkerPool } from "@nursery/pipeline"
 import { Command, Nursery, Process } from "@nursery/process"
 import { GaveUp, Restart } from "@nursery/supervisor"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -41,6 +42,17 @@ onKeeper("a worker of rpcs", (it) => {
       const { client } = yield* WorkerPool.rpc(worker, Echoes, { size: 1, restart: soon })
       const { attempts, reason } = yield* Effect.flip(client.Echo({ n: 1 }))
       expect([attempts, reason._tag]).toEqual([1, "BadResponse"])
+      expect(yield* client.Echo({ n: 2 })).toBe(2)
+    }).pipe(ndjson)
+  )
+
+  it.effect("whose answer is not what the group says is a defect of that call, and goes on", () =>
+    Effect.gen(function* () {
+      const { client } = yield* WorkerPool.rpc(serving('[ "$n" = 1 ] && answer true || answer "$n"'), Echoes, {
+        size: 1
+      })
+      const exit = yield* Effect.exit(client.Echo({ n: 1 }))
+      expect(Exit.isFailure(exit) && Cause.hasDies(exit.cause)).toBe(true)
       expect(yield* client.Echo({ n: 2 })).toBe(2)
     }).pipe(ndjson)
   )

@@ -5,8 +5,9 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect } from "@effect/vitest"
 import { WorkerPool } from "@nursery/pipeline"
-import { Command } from "@nursery/process"
+import { Command, Fd, Process } from "@nursery/process"
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -59,6 +60,13 @@ onKeeper("a pool that serves an RpcGroup", (it) => {
       )
       expect(Exit.isFailure(dead) && Cause.hasDies(dead.cause)).toBe(true)
       expect(square).toBe(9)
+      // Who makes a call for each part of a stream does not wait for itself, nor for a part that is larger than it has room for.
+      const squares = client.Count({ to: 30, failing: false }, { streamBufferSize: 1 }).pipe(
+        Stream.mapEffect((n) => client.Square({ n })),
+        Stream.runCollect
+      )
+      expect((yield* squares).slice(-2)).toEqual([841, 900])
+      expect(yield* client.Square({ n: 1001 }, { discard: true })).toBeUndefined()
       expect(yield* status).toEqual({ workers: 1, running: 0, waiting: 0 })
     }).pipe(Effect.provide(serialization))
   )
@@ -86,12 +94,36 @@ onKeeper("a pool that serves an RpcGroup", (it) => {
       expect(yield* Stream.runCollect(Stream.take(client.Endless({ path: endless }), 3))).toEqual([1, 2, 3])
       yield* Effect.repeat(status, { until: ({ running }) => running === 0, schedule: Schedule.spaced("2 millis") })
 
-      // One that ends is replaced.
+      // One that ends is replaced, and so is one that cannot read what it is asked.
       const first = yield* client.Pid()
+      const tooLarge = yield* Effect.flip(client.Defect({ message: "x".repeat(2 * 2 ** 20) }))
+      expect(tooLarge.reason._tag).toBe("BadResponse")
+      expect(tooLarge.message).toContain("maximum size of 1048576")
       const { attempts, reason } = yield* Effect.flip(client.Exit({ code: 7 }))
       expect(attempts).toBe(1)
       expect(reason).toMatchObject({ _tag: "WorkerExited", status: { _tag: "Exited", code: 7 } })
       expect(yield* client.Pid()).not.toBe(first)
     }).pipe(Effect.provide(RpcSerialization.layerNdjson))
+  )
+})
+
+onKeeper("a worker that serves an RpcGroup", (it) => {
+  it.effect("interrupts its handlers and ends when the pool has ended", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "held")
+      const [ours, theirs] = yield* Fd.socketpair()
+      const request = `{"_tag":"Request","id":1,"tag":"Hold","payload":{"path":"${path}"},"headers":[]}\n`
+      const opened = yield* Deferred.make<void>()
+      // The pair is this program's own when it is written to for the first time.
+      yield* Stream.fromEffect(Effect.as(Deferred.succeed(opened, undefined), new TextEncoder().encode(request))).pipe(
+        Stream.concat(Stream.drain(Stream.fromEffect(wrote(path, "begun ")))),
+        Stream.run(Fd.writable(ours)),
+        Effect.forkScoped
+      )
+      yield* Deferred.await(opened)
+      const { exit } = yield* Process.spawn(Command.fds(worker, { 3: Fd.give(theirs) }))
+      expect((yield* exit).status).toMatchObject({ _tag: "Exited", code: 0 })
+      expect(readFileSync(path, "utf8")).toBe("begun interrupted")
+    })
   )
 })

@@ -17,6 +17,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { RpcServeOptions } from "../../Worker.ts"
 
+type Receive = Parameters<RpcServer.Protocol["Service"]["run"]>[0]
+
 /** The only client of a worker. */
 const POOL = 0
 
@@ -56,6 +58,7 @@ export const serve = <Rpcs extends Rpc.Any>(
     const parser = serialization.makeUnsafe()
     const socket = yield* open(descriptor)
     const ended = Deferred.makeUnsafe<void>()
+    const encodeDefect = Schema.encodeSync(serialization.codecFor(Schema.Defect()))
 
     const send = (response: FromServerEncoded): Effect.Effect<void> =>
       Effect.suspend(() => {
@@ -63,12 +66,19 @@ export const serve = <Rpcs extends Rpc.Any>(
         return encoded === undefined ? Effect.void : write(socket, encoded)
       })
 
-    /** What cannot be read is told, and is the end: where the next request begins is not known. */
-    const refuse = (cause: unknown): Effect.Effect<void> =>
-      Effect.suspend(() => {
-        const defect = Schema.encodeSync(serialization.codecFor(Schema.Defect()))(cause)
-        return send(ResponseDefectEncoded(defect))
-      })
+    /** What cannot be read is told. Where the next request begins is not known then: nothing that follows is one, until the pool ends. */
+    let isUnreadable = false
+    const read = (bytes: Uint8Array, receive: Receive): Effect.Effect<void> => {
+      if (isUnreadable) return Effect.void
+      try {
+        // What a parser reads is what the pool writes, by the same serialization.
+        const messages = parser.decode(bytes) as ReadonlyArray<FromClientEncoded>
+        return Effect.forEach(messages, (message) => receive(POOL, message), { discard: true })
+      } catch (cause) {
+        isUnreadable = true
+        return send(ResponseDefectEncoded(encodeDefect(cause)))
+      }
+    }
 
     const protocol = yield* RpcServer.Protocol.make((receive) =>
       Effect.gen(function* () {
@@ -76,14 +86,7 @@ export const serve = <Rpcs extends Rpc.Any>(
         yield* Stream.fromAsyncIterable(requests, (cause) => cause).pipe(
           // A pool that has ended in the midst of something has ended all the same.
           Stream.catchCause(() => Stream.empty),
-          Stream.mapEffect((bytes) => Effect.try({ try: () => parser.decode(bytes), catch: (cause) => cause })),
-          Stream.runForEach((messages) =>
-            // What a parser reads is what the pool writes, by the same serialization.
-            Effect.forEach(messages as ReadonlyArray<FromClientEncoded>, (message) => receive(POOL, message), {
-              discard: true
-            })
-          ),
-          Effect.catch(refuse),
+          Stream.runForEach((bytes) => read(bytes, receive)),
           Effect.ensuring(Deferred.succeed(ended, undefined)),
           Effect.forkScoped
         )
@@ -102,7 +105,7 @@ export const serve = <Rpcs extends Rpc.Any>(
       })
     )
 
-    yield* RpcServer.make(group, { disableFatalDefects: true, ...options }).pipe(
+    yield* RpcServer.make(group, { ...options, disableFatalDefects: options.disableFatalDefects ?? true }).pipe(
       Effect.provideService(RpcServer.Protocol, protocol),
       Effect.raceFirst(Deferred.await(ended))
     )

@@ -32,6 +32,7 @@ const serializations = new Map([
   ["binary", RpcSerialization.layerSchemaBinary()],
   ["json-rpc", RpcSerialization.layerNdJsonRpc()]
 ])
-const serialization = serializations.get(process.argv[2] ?? "") ?? RpcSerialization.layerNdjson
+const serialization =
+  serializations.get(process.argv[2] ?? "") ?? RpcSerialization.layerNdjsonWith({ maxBufferSize: 2 ** 20 })
 
 await Effect.runPromise(Worker.rpc(Numbers).pipe(Effect.provide([handlers, serialization])))
