@@ -1,6 +1,7 @@
 /** What the compiler computes of pipelines, and what it refuses. */
 
 import {
+  type BranchEnded,
   Codec,
   type DecodeError,
   type EncodeError,
@@ -124,6 +125,8 @@ describe("what is computed", () => {
     expectTypeOf<Effect.Error<typeof handled>>().toEqualTypeOf<Exclude<Failures, StageFailed<"enrich", Wrong>>>()
     // @ts-expect-error no stage of that name can fail
     Pipeline.run(pipeline).pipe(Pipeline.catchStage("nobody", () => Effect.void))
+    // @ts-expect-error nor can that stage
+    Pipeline.run(pipeline).pipe(Pipeline.catchStage("long", () => Effect.void))
   })
 
   it("the report that a policy gets", () => {
@@ -139,6 +142,14 @@ describe("what is computed", () => {
     const named = (name: string) => Pipeline.run(Pipeline.from("a").pipe(Pipeline.process(name, Command.make("cat"))))
     expectTypeOf<Effect.Error<ReturnType<typeof named>>>().toEqualTypeOf<
       StageFailed<string, Pipeline.ProcessFailure> | InvalidPipeline
+    >()
+    const unnamed = Pipeline.run(Pipeline.from("", Command.make("cat")))
+    expectTypeOf<Effect.Error<typeof unnamed>>().toEqualTypeOf<
+      StageFailed<"", Pipeline.ProcessFailure> | InvalidPipeline
+    >()
+    const fan = Pipeline.fromStream(Stream.range(1, 2)).pipe(Pipeline.fanOut("fan", { ways: 2 }, (part) => part))
+    expectTypeOf(Pipeline.collect(fan)).toEqualTypeOf<
+      Effect.Effect<Array<number>, StageFailed<"fan", BranchEnded> | InvalidPipeline>
     >()
   })
 })

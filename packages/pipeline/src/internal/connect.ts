@@ -18,7 +18,16 @@ import { type Place, processes } from "./processes.ts"
 import { Run } from "./run.ts"
 import { asBytes, counted, nothing, type Outflow, outflow, type Safe, safe } from "./safe.ts"
 import { traced } from "./sight.ts"
-import type { Branch, Destination, Elements, ProgramSpec, Source, Spec, TeeSpec } from "./spec.ts"
+import {
+  allStages,
+  type Branch,
+  type Destination,
+  type Elements,
+  type ProgramSpec,
+  type Source,
+  type Spec,
+  type TeeSpec
+} from "./spec.ts"
 import * as Split from "./split.ts"
 import type { Stage } from "./stage.ts"
 
@@ -38,7 +47,6 @@ export const open = (
     if (problem !== undefined) return yield* Effect.fail(problem)
     const run = new Run(spec, yield* Effect.context<never>(), yield* Clock.Clock)
     yield* Effect.addFinalizer(() => run.shutdown)
-    if (spec.timeLimit !== undefined) yield* run.limit(Duration.fromInputUnsafe(spec.timeLimit))
     const output = yield* Effect.raceFirst(
       connect(run, spec, destination, { parent: run.processes, reader: undefined, branches: new Map() }),
       Effect.as(Deferred.await(run.failed), outflow(Stream.never))
@@ -55,6 +63,7 @@ const connect = (
 ): Effect.Effect<Outflow | undefined, never, Nursery.Nursery> =>
   Effect.gen(function* () {
     const { parts, source } = plan(spec, destination)
+    const limited = yield* limit(run, spec)
     connectReaders(run, spec, destination, place.reader)
     let current = yield* sourceOf(run, source, parts[0], spec, place)
     let before: Stage | undefined
@@ -66,13 +75,27 @@ const connect = (
     // What the last process writes goes elsewhere.
     if (current === undefined) return destination._tag === "Program" ? nothing : undefined
     const { giveUp } = current
-    const stream = counted(current.stream, before?.out)
+    const stream = limited(counted(current.stream, before?.out))
     if (destination._tag === "Program") {
       return { stream, giveUp: Effect.suspend(() => (before?.out.isRead === true ? Effect.void : giveUp)) }
     }
     yield* run.task(destination._tag === "AsIs" ? Stream.runDrain(stream) : into(run, stream, sinkOf(destination)))
     return undefined
   })
+
+/** Begins the time limit of a pipeline; what comes out of it is to be looked at, for whether all of that has come in time. */
+const limit = (run: Run, spec: Spec): Effect.Effect<(stream: Safe) => Safe> => {
+  if (spec.timeLimit === undefined) return Effect.succeed((stream) => stream)
+  const stages = allStages(spec).map(({ name }) => run.stage(name))
+  let isRead = stages.length > 0
+  const isDone = () => spec !== run.spec && isRead && stages.every(({ ended }) => ended !== undefined)
+  const read = Effect.sync(() => {
+    isRead = true
+  })
+  return Effect.as(run.limit(Duration.fromInputUnsafe(spec.timeLimit), isDone), (stream) =>
+    Stream.ensuring(stream, read)
+  )
+}
 
 /** Each stage is read by the next one, and the last one by whoever has this pipeline as a part. */
 const connectReaders = (run: Run, { stages }: Spec, destination: Destination, reader: Stage | undefined): void => {

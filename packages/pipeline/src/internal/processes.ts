@@ -8,7 +8,7 @@ import {
   type ExitError,
   Fd,
   type KeeperLost,
-  type Nursery,
+  Nursery,
   Process,
   ResourcesExhausted,
   SpawnError,
@@ -62,6 +62,8 @@ export const processes = (
   connect: Connect
 ): Effect.Effect<Outflow | undefined, never, Nursery.Nursery> =>
   Effect.gen(function* () {
+    // Simulated processes have a time of their own.
+    run.isReal = (yield* Nursery.backend).now === undefined
     // What reads is closed first: the last that was added to a scope is.
     const scope = yield* Scope.fork(place.parent)
     const stages = part.stages.map(({ name }) => run.stage(name))

@@ -41,6 +41,8 @@ export class Run {
   readonly fibers = Scope.makeUnsafe("parallel")
   /** The processes, in a scope of their own for each part of the pipeline. */
   readonly processes = Scope.makeUnsafe("parallel")
+  /** Its processes are those of this machine, so that the kernel can be asked about them. */
+  isReal = true
   readonly #clock: Clock.Clock
   readonly #begun: number
   readonly #tasks: Array<Fiber.Fiber<void>> = []
@@ -93,6 +95,7 @@ export class Run {
 
   /** Those that have ended before, but are not heard of yet. In the order of the pipeline: what ends is felt downstream first. */
   #overtaken(): void {
+    if (!this.isReal) return
     for (const stage of this.stages.values()) {
       if (!this.#running.has(stage) || stage.pid === undefined || stage.rank !== Number.POSITIVE_INFINITY) continue
       if (isDying(stage.pid)) stage.rank = this.#ended++
@@ -185,12 +188,13 @@ export class Run {
     )
   }
 
-  limit(after: Duration.Duration): Effect.Effect<void> {
+  /** Ends all of it when a part is not done in time. */
+  limit(after: Duration.Duration, isDone: () => boolean): Effect.Effect<void> {
     return Effect.asVoid(
       this.background(
         Effect.andThen(
           Effect.sleep(after),
-          Effect.suspend(() => this.#fail({ _tag: "TimeLimit", after }))
+          Effect.suspend(() => (isDone() ? Effect.void : this.#fail({ _tag: "TimeLimit", after })))
         )
       )
     )

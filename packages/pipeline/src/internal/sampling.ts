@@ -42,6 +42,7 @@ export class Samples {
   }
 
   take(): void {
+    if (!this.#run.isReal) return
     const doings = new Map<Stage, Doing | undefined>()
     for (const stage of this.#run.stages.values()) {
       if (!isRunning(stage) || stage.pid === undefined) continue

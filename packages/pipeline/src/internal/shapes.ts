@@ -21,7 +21,7 @@ import type {
   Unused,
   Writable
 } from "../Pipeline.ts"
-import type { BranchEnded, FailureOf, FileError, StageFailed } from "../PipelineError.ts"
+import type { BranchEnded, FailureOf, FileError, InvalidPipeline, StageFailed } from "../PipelineError.ts"
 import {
   type Branch,
   type BranchInput,
@@ -250,7 +250,7 @@ type InsideError<Name extends string, E> =
  *
  * The stages of branch 0 of `fan` are named `fan/0/work` and so on, in the report and in failures. All wait for the slowest branch, once it
  * is a few chunks behind. A branch that ends its input while there are records for it fails the stage with `BranchEnded`: they would be
- * lost.
+ * lost. A number of `ways` that is no whole number from 1 on is an `InvalidPipeline`.
  *
  * **Example** (Two processes that share the work)
  *
@@ -283,7 +283,7 @@ export const fanOut =
     self: Pipeline<A, E, R, Stages> & Unused<Name, Stages>
   ): Pipeline<
     B,
-    E | StageFailed<Name, BranchEnded> | InsideError<Name, E2>,
+    E | StageFailed<Name, BranchEnded> | InsideError<Name, E2> | InvalidPipeline,
     R | R2,
     Stages & { readonly [K in Name]: "typed" } & {
       readonly [K in keyof Inside as `${Name}/${number}/${K & string}`]: Inside[K]

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import { it } from "vitest"
 import { folder, onEveryWay, sh } from "../support/setup.ts"
 
 const yes = Pipeline.from("yes", Command.make("yes", [], { stderr: "null" }))
@@ -21,6 +22,14 @@ const outcomes = (error: StageFailed): string =>
     .join(", ")
 
 const nothingLeft = Effect.map(Nursery.processes, (processes) => expect(processes).toEqual([]))
+
+it("needs no nursery where there is no process", async () => {
+  const numbers = Pipeline.fromStream(Stream.range(1, 4)).pipe(
+    Pipeline.fanOut("fan", { ways: 2 }, (part) => part.pipe(Pipeline.map("half", (n) => n / 2))),
+    Pipeline.tee("copy", (copy) => copy.pipe(Pipeline.batch("two", { size: 2 })))
+  )
+  expect((await Effect.runPromise(Pipeline.collect(numbers))).toSorted()).toEqual([0.5, 1, 1.5, 2])
+})
 
 onEveryWay("causes", (it) => {
   it.effect("takes what has interrupted itself for no end, wherever it is", () =>
@@ -88,6 +97,30 @@ onEveryWay("causes", (it) => {
       )
       const error = yield* Effect.flip(pipeline)
       expect(error).toMatchObject({ stage: "all", error: "at the end", report: { firstCause: "ignored" } })
+    })
+  )
+
+  it.effect("limits the time of a part of a pipeline", () =>
+    Effect.gen(function* () {
+      const silent = Pipeline.from("silent", Command.make("sleep", ["600"])).pipe(Pipeline.timeLimit("100 millis"))
+      const merged = Pipeline.merge([silent, Pipeline.from("text")]).pipe(Pipeline.run, Effect.flip)
+      expect(yield* merged).toMatchObject({
+        _tag: "TimeLimit",
+        report: { stages: { silent: { bytesOut: undefined } } }
+      })
+      const never = Pipeline.fanIn(
+        [Pipeline.from("text"), Pipeline.fromStream(Stream.never).pipe(Pipeline.timeLimit(50))],
+        "sequence"
+      )
+      expect((yield* Effect.flip(Pipeline.run(never)))._tag).toBe("TimeLimit")
+      // One that is done in time limits nothing.
+      const done = Pipeline.from("done").pipe(
+        Pipeline.map("same", (chunk) => chunk),
+        Pipeline.timeLimit("1 minute")
+      )
+      const late = Pipeline.from("late").pipe(Pipeline.mapEffect("late", (chunk) => Effect.as(Effect.sleep(20), chunk)))
+      expect((yield* Pipeline.collect(Pipeline.merge([done, late]))).length).toBe(2)
+      yield* nothingLeft
     })
   )
 
