@@ -210,7 +210,7 @@ const units = (run: Run, samples: Samples): ReadonlyArray<readonly [Stage, ...Ar
     const stage = run.stage(name)
     const last = all.at(-1)
     const isJoined = last !== undefined && last[0].kind === "process" && _tag === "Process"
-    if (isJoined && samples.waitedFor(stage) === undefined) last.push(stage)
+    if (isJoined && !stage.in.isRead && samples.waitedFor(stage) === undefined) last.push(stage)
     else all.push([stage])
   }
   return all

@@ -52,7 +52,8 @@ export class Samples {
     }
     for (const joint of this.#joints) {
       const read = doings.get(joint.reader)
-      if (read === undefined) continue
+      // Where the nursery has no pipes, this program stands between the two and measures itself.
+      if (read === undefined || joint.reader.in.isRead) continue
       const written = doings.get(joint.writer)
       // Who polls waits for its input if that is not full; else for something else.
       const waits = read === "reads" || (read === "polls" && written !== undefined && written !== "writes")
