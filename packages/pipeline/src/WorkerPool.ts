@@ -15,6 +15,7 @@
  * - `"at-most-once"`: they are `RequestFailed` at once, for it is not known whether they have been done. A worker has one request at a time, so
  *   that it is one.
  * - Nothing is lost: each request has an answer or a `RequestFailed`.
+ * - Workers that are programs on Effect may serve an `RpcGroup` instead: {@link rpc}.
  *
  * **Gotchas**
  *
@@ -266,7 +267,7 @@ export interface RpcOptions<RestartR> {
   readonly inFlight?: number | undefined
   /**
    * How long a worker may take for the answer to a call, or for the next part of a stream. It is killed then, with all that it has; for a
-   * limit of one call there is `Effect.timeout`, which interrupts the handler.
+   * limit of one call there is `Effect.timeout`, which interrupts the handler. A call to a worker that still starts takes that long, too.
    */
   readonly timeout?: Duration.Input | undefined
   /**

@@ -7,6 +7,7 @@ import { InvalidPool, WorkerPool } from "@nursery/pipeline"
 import { Command, Nursery, Process } from "@nursery/process"
 import { GaveUp, Restart } from "@nursery/supervisor"
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -171,6 +172,32 @@ onKeeper("calls", (it) => {
       yield* Scope.close(scope, Exit.void)
       expect((yield* Fiber.join(call)).reason._tag).toBe("PoolClosed")
       expect((yield* Fiber.join(parts)).reason._tag).toBe("PoolClosed")
+    }).pipe(ndjson)
+  )
+
+  it.effect("that give a stream to a slow reader fail after what has been given", () =>
+    Effect.gen(function* () {
+      const at = yield* folder
+      const third = join(at, "third")
+      const gate = yield* Deferred.make<void>()
+      const scope = yield* Scope.make()
+      const worker = serving(`part 1; part 2; touch ${third}; part 3; part 4; finish`)
+      const { client } = yield* Scope.provide(WorkerPool.rpc(worker, Echoes, { size: 1 }), scope)
+      const parts: Array<number> = []
+      const reading = client.Parts({ n: 1 }, { streamBufferSize: 1 }).pipe(
+        Stream.runForEach((part) =>
+          Effect.andThen(
+            Effect.sync(() => parts.push(part)),
+            Deferred.await(gate)
+          )
+        )
+      )
+      const fiber = yield* Effect.forkChild(Effect.flip(reading))
+      yield* exists(third)
+      yield* Scope.close(scope, Exit.void)
+      yield* Deferred.succeed(gate, undefined)
+      expect((yield* Fiber.join(fiber)).reason._tag).toBe("PoolClosed")
+      expect(parts).toEqual([1, 2, 3].slice(0, parts.length))
     }).pipe(ndjson)
   )
 

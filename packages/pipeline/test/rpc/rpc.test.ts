@@ -126,4 +126,10 @@ onKeeper("a worker that serves an RpcGroup", (it) => {
       expect(readFileSync(path, "utf8")).toBe("begun interrupted")
     })
   )
+
+  it.effect("says so where it has not been started by a pool", () =>
+    Effect.gen(function* () {
+      expect((yield* Effect.flip(Process.run(worker))).message).toContain("descriptor 3 is no socket")
+    })
+  )
 })

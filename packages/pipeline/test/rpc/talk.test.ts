@@ -83,18 +83,21 @@ it.effect("a call that nobody wants any more is the worker's until it says that 
     const { ask, given, late, outcomes, slot, written, wrote } = yield* setUp
     const [first, second] = [ask(1), ask(2)]
     // Before it has been sent: nothing is said of it.
-    second.cancel()
+    second.cancel(0)
     expect((yield* written).match(/"id":\d/g)).toEqual(['"id":1'])
-    first.cancel()
-    first.cancel()
+    first.cancel(0)
+    first.cancel(0)
     expect(yield* written).toBe('{"_tag":"Interrupt","requestId":1}\n')
     expect(slot.load).toBe(1)
     yield* wrote(exitOf(1))
     expect([slot.load, given, outcomes]).toEqual([0, [], []])
 
+    // It is late as any other, also one whose part nobody had taken, and whatever it says meanwhile.
     const third = ask(3)
     yield* written
-    third.cancel()
+    yield* wrote(partOf(3))
+    third.cancel(yield* Clock.currentTimeMillis)
+    yield* wrote(partOf(3))
     const watching = yield* Effect.forkChild(late, { startImmediately: true })
     yield* TestClock.adjust("1 seconds")
     expect((yield* Fiber.join(watching))._tag).toBe("RequestTimedOut")

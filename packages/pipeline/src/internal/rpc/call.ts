@@ -27,9 +27,10 @@ export class Call extends Entry {
   }
 
   /** Nobody wants the answer any more. Its worker has it until that says that it has stopped. */
-  cancel(): void {
+  cancel(now: number): void {
     if (this.isCancelled) return
     this.isCancelled = true
+    this.owedSince = now
     this.tell?.({ _tag: "Interrupt", requestId: this.request.id })
   }
 

@@ -12,7 +12,7 @@ import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type { FromServerEncoded } from "effect/rpc/RpcMessage"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { RpcOptions, RpcPool, WorkerCommand } from "../../WorkerPool.ts"
 import { type InvalidPool, PoolClosed, type RequestFailed } from "../../WorkerPoolError.ts"
 import { type PoolGaveUp, type PoolPlan, type RunningPool, start } from "../pool/make.ts"
@@ -48,7 +48,8 @@ type Respond = (clientId: number, response: FromServerEncoded) => Effect.Effect<
 const startWith = (plan: Plan, respond: Respond) =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
-    const scope = yield* Effect.scope
+    // Closed after all else: whoever waits for a part is told first why there is none.
+    const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
     const { serialization, timeout } = plan
     const now = () => clock.currentTimeMillisUnsafe()
     const pool = yield* start(plan, (dispatcher) => talk(dispatcher, { serialization, timeout, now, respond, scope }))
@@ -71,13 +72,13 @@ const sender = ({ dispatcher }: RunningPool, now: () => number) => {
           dispatcher.submit([call])
           return Effect.sync(() => {
             calls.delete(message.id)
-            call.cancel()
+            call.cancel(now())
           })
         })
       case "Ack":
         return Effect.sync(() => calls.get(message.requestId)?.acknowledge(now()))
       case "Interrupt":
-        return Effect.sync(() => calls.get(message.requestId)?.cancel())
+        return Effect.sync(() => calls.get(message.requestId)?.cancel(now()))
       default:
         return Effect.void
     }

@@ -22,10 +22,20 @@ type Receive = Parameters<RpcServer.Protocol["Service"]["run"]>[0]
 /** The only client of a worker. */
 const POOL = 0
 
+const socketOf = (descriptor: number): Socket => {
+  try {
+    return new Socket({ fd: descriptor })
+  } catch (cause) {
+    throw new Error(`descriptor ${descriptor} is no socket: this program is a worker, for WorkerPool.rpc to start`, {
+      cause
+    })
+  }
+}
+
 const open = (descriptor: number): Effect.Effect<Socket, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const socket = new Socket({ fd: descriptor })
+      const socket = socketOf(descriptor)
       // That nobody reads any more is seen where requests are read.
       socket.on("error", () => {})
       return socket

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type { FromClientEncoded, FromServerEncoded } from "effect/rpc/RpcMessage"
 import type { Parser, RpcSerialization } from "effect/rpc/RpcSerialization"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { EncodeError, Unrepresentable } from "../../CodecError.ts"
@@ -25,7 +26,7 @@ export interface TalkPlan {
   readonly now: () => number
   /** Gives it to the client, and waits until that has room for more. */
   readonly respond: (clientId: number, response: FromServerEncoded) => Effect.Effect<void>
-  /** Of the pool: what a worker has said is given away also when that worker has ended. */
+  /** Where it is given: that of the pool, for what a worker has said is given away also when that worker has ended. */
   readonly scope: Scope.Scope
 }
 
@@ -116,7 +117,8 @@ class Line {
         if (held === undefined) return bad("the worker answered what it was not asked")
         const { call } = held
         if (message._tag === "Chunk") {
-          call.owedSince = undefined
+          // One that is cancelled is to end, whoever takes what.
+          if (!call.isCancelled) call.owedSince = undefined
           call.isPartial = true
         } else {
           this.held.delete(message.requestId)
@@ -129,13 +131,21 @@ class Line {
       }
       case "Defect":
         // Of none of its calls, or of all.
-        return bad(`the worker has a defect: ${JSON.stringify(message.defect)}`)
+        return bad(`the worker has a defect: ${this.#defectOf(message.defect)}`)
       case "Pong":
       case "Request":
         // Nobody here waits for them.
         return Effect.void
       default:
         return bad("the worker wrote what is no message")
+    }
+  }
+
+  #defectOf(defect: unknown): string {
+    try {
+      return textOf(Schema.decodeUnknownSync(this.#plan.serialization.codecFor(Schema.Defect()))(defect))
+    } catch {
+      return "what it is cannot be read"
     }
   }
 
