@@ -6,7 +6,8 @@ import { run, source } from "./run.ts"
 
 /** What each example writes. */
 const outputs: Readonly<Record<string, RegExp>> = {
-  "anagrams.ts": /^enlist inlets listen silent tinsel\n$/,
+  // Of whatever dictionary there is, or of the few words of its own.
+  "anagrams.ts": /^\S+( \S+){3,}\n$/,
   "compressAndCount.ts":
     /^100000\nnumbers succeeded \ncount succeeded 588895\ncopy succeeded 588895\ngzip succeeded 588895\n$/,
   "decisions.ts": /^the worker was killed by SIGKILL\nworker: ready\nextra: failed\n$/,
