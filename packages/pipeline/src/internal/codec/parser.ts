@@ -10,11 +10,11 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaParser from "effect/SchemaParser"
 import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
-import { type Encoding, isSuccess, type Reading } from "./model.ts"
+import { type Encoding, isSuccess } from "./model.ts"
 import { plainOf } from "./plain.ts"
 
 export interface Parser {
-  readonly decode: (input: unknown) => Reading
+  readonly decode: (input: unknown) => Encoding
   readonly encode: (value: unknown) => Encoding
 }
 
@@ -34,14 +34,28 @@ export const jsonParserOf = (schema: Schema.Constraint, options: SchemaAST.Parse
   const ast = options?.disableChecks === true ? undefined : plainOf(json.ast)
   if (ast === undefined) return whole
   const plain = parserOf(Schema.make(ast), options)
-  return {
-    decode: (input) => {
-      const reading = plain.decode(input)
-      return isSuccess(reading) ? reading : whole.decode(input)
-    },
-    encode: (value) => {
-      const encoding = plain.encode(value)
-      return isSuccess(encoding) ? encoding : whole.encode(value)
+  return { decode: tried(plain.decode, whole.decode), encode: tried(plain.encode, whole.encode) }
+}
+
+// After so many refusals one more is tried in as many values: what is refused costs more than what is taken saves.
+const longestPause = 63
+
+/** What `fast` takes it gives, else `whole`, which is asked at once for a while where `fast` keeps refusing. */
+const tried = (fast: (value: unknown) => Encoding, whole: (value: unknown) => Encoding) => {
+  let pause = 0
+  let left = 0
+  return (value: unknown): Encoding => {
+    if (left > 0) {
+      left--
+      return whole(value)
     }
+    const result = fast(value)
+    if (isSuccess(result)) {
+      pause = 0
+      return result
+    }
+    pause = Math.min(2 * pause + 1, longestPause)
+    left = pause
+    return whole(value)
   }
 }
