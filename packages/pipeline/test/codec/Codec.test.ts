@@ -217,6 +217,17 @@ describe("the bound on records", () => {
 const sinkOf = <A, E>(take: (each: BadRecord) => Effect.Effect<A, E>) => Sink.forEach(take)
 
 describe("dead letters", () => {
+  it.effect("are given what is bad before a stop, however the input is cut", () =>
+    Effect.gen(function* () {
+      const input = bytesOf('["abc",2}')
+      for (const chunks of [[input], crumbs(input)]) {
+        const { bad, error } = yield* read(Codec.jsonArray(Schema.Int), chunks, { collects: true })
+        expect(bad.map(({ error }) => [error.reason._tag, error.record])).toEqual([["SchemaMismatch", 1]])
+        expect([error?.reason._tag, error?.record, error?.offset]).toEqual(["InvalidSyntax", 2, 8])
+      }
+    })
+  )
+
   const input = Stream.make(bytesOf("1\nx\n2\n"), bytesOf("y\n3\nz\n"))
   const numbers = Codec.ndjson(Schema.Int)
 

@@ -53,13 +53,16 @@ export const decode = (
       const decoder = spec.decoder(intake)
       /** How the stream ends when what is there has been taken. */
       let last: Pull.Pull<never, unknown, unknown> | undefined
+      /** What has been given to the Sink is not lost with the stream. */
+      const afterLetters = (end: Pull.Pull<never, unknown, unknown>): Pull.Pull<never, unknown, unknown> =>
+        letters === undefined ? end : Effect.andThen(letters.end, end)
 
       const feed = (f: () => void): void => {
         try {
           f()
         } catch (cause) {
           if (!(cause instanceof Stop)) throw cause
-          last = Effect.fail(cause.error)
+          last = afterLetters(Effect.fail(cause.error))
         }
       }
 
@@ -92,8 +95,7 @@ export const decode = (
       }
 
       const onDone = (done: unknown): Pull.Pull<Chunk<unknown>, unknown, unknown, unknown> => {
-        const end = letters === undefined ? Cause.done(done) : Effect.andThen(letters.end, Cause.done(done))
-        last = end
+        last = afterLetters(Cause.done(done))
         feed(() => decoder.end())
         return flush()
       }
