@@ -9,7 +9,7 @@ import { parseArgs } from "node:util"
 import { closing } from "./benchmarks/closing.ts"
 import { coldStart } from "./benchmarks/coldStart.ts"
 import { crowd } from "./benchmarks/crowd.ts"
-import { pipeline, read, records } from "./benchmarks/flow.ts"
+import { flatness, pipeline, read, records } from "./benchmarks/flow.ts"
 import { footprint } from "./benchmarks/footprint.ts"
 import { idle } from "./benchmarks/idle.ts"
 import { namespaces } from "./benchmarks/namespaces.ts"
@@ -45,7 +45,8 @@ const benchmarks: Readonly<Record<string, (context: Context) => Promise<Readonly
   P14: soak,
   P15: setup,
   P16: namespaces,
-  P17: pools
+  P17: pools,
+  P18: flatness
 }
 
 const { positionals, values } = parseArgs({

@@ -1,15 +1,23 @@
 /**
- * P4 to P6: bytes out of a child into Node, bytes through a pipeline of processes, and records from one process to another.
+ * P4 to P6 and P18: bytes out of a child into Node, bytes through a pipeline of processes, records from one process to another, and the
+ * memory that it takes when there are many of them.
  */
 import { execFile } from "node:child_process"
 import { statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { eventOf } from "../contenders/records.ts"
-import { atLeast, type Context, compete, type Measurement } from "../harness/measurement.ts"
+import { atLeast, atMost, type Context, compete, type Measurement, type Row } from "../harness/measurement.ts"
 import { Worker } from "../harness/worker.ts"
 
 const GB = 1e9
+
+/** A file of records, and its size. */
+const eventsFile = (context: Context, count: number): readonly [path: string, bytes: number] => {
+  const path = join(context.arena.subfolder("records"), `${count}.ndjson`)
+  writeFileSync(path, Array.from({ length: count }, (_, id) => `${JSON.stringify(eventOf(id))}\n`).join(""))
+  return [path, statSync(path).size]
+}
 
 const gigabytesASecond = (worker: Worker, name: string, bytes: number, block: number) => async () => {
   const [seconds = 0] = await worker.round(name, bytes, block)
@@ -88,9 +96,14 @@ export const pipeline = async (context: Context): Promise<ReadonlyArray<Measurem
         work: `${bytes / GB} GB through a producer (blocks of ${name}), cat and wc -c`,
         unit: "GB/s",
         rounds: Math.min(context.size.rounds, 5),
+        note: "with autogroups the kernel gives processor time to sessions, and each process of Nursery leads one",
         contenders: [
           { who: "Nursery, Pipeline", ours: true, measure: gigabytesASecond(ours, "pipeline", bytes, block) },
           { who: "sh", goal: atLeast(0.95), measure: shell },
+          {
+            who: "Nursery, Pipeline, in one session",
+            measure: gigabytesASecond(ours, "pipelineInSession", bytes, block)
+          },
           {
             who: "Effect pipeTo on Nursery's spawner",
             measure: gigabytesASecond(spawner, "pipeline", bytes, block)
@@ -106,9 +119,7 @@ export const pipeline = async (context: Context): Promise<ReadonlyArray<Measurem
 
 export const records = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
   const count = context.size.quick ? 100_000 : 500_000
-  const file = join(context.arena.subfolder("records"), "events.ndjson")
-  writeFileSync(file, Array.from({ length: count }, (_, id) => `${JSON.stringify(eventOf(id))}\n`).join(""))
-  const bytes = statSync(file).size
+  const [file, bytes] = eventsFile(context, count)
   const start = (name: string) => Worker.start(name, [context.native.produce, file])
   const ours = start("pipeline.ts")
   const spawner = start("nursery_spawner.ts")
@@ -131,4 +142,41 @@ export const records = async (context: Context): Promise<ReadonlyArray<Measureme
   })
   for (const worker of [ours, spawner, effect]) await worker.close()
   return [measurement]
+}
+
+/** The most that Node has taken while records go through it, after few of them and after many. */
+export const flatness = async (context: Context): Promise<ReadonlyArray<Measurement>> => {
+  const [few, some, many] = context.size.quick ? [0.1, 0.5, 1] : [1, 5, 10]
+  const count = 100_000
+  const [file, bytes] = eventsFile(context, count)
+  const records = (gigabytes: number) => Math.round((gigabytes * GB * count) / bytes)
+  const worker = Worker.start("pipeline.ts", [context.native.produce, file])
+  context.progress(`P18 ${many} GB of records`)
+  const [first = 0, second = 0, third = 0] = await worker.round(
+    "peaks",
+    count,
+    records(few),
+    records(some),
+    records(many)
+  )
+  await worker.close()
+  const row = (from: number, to: number, figure: number): Row => ({
+    who: `from ${from} to ${to} GB`,
+    ours: false,
+    goal: undefined,
+    figures: [figure]
+  })
+  return [
+    {
+      id: "P18",
+      work: `Node's resident set size at its most, while ${many} GB of records go from one process to another, by a Schema both ways`,
+      unit: "kB",
+      note: undefined,
+      rows: [
+        { ...row(some, many, third), ours: true },
+        { ...row(0, few, first), goal: atMost(1.1) },
+        row(few, some, second)
+      ]
+    }
+  ]
 }
