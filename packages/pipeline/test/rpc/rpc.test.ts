@@ -129,7 +129,8 @@ onKeeper("a worker that serves an RpcGroup", (it) => {
 
   it.effect("says so where it has not been started by a pool", () =>
     Effect.gen(function* () {
-      expect((yield* Effect.flip(Process.run(worker))).message).toContain("descriptor 3 is no socket")
+      const stderr: unknown = expect.stringContaining("descriptor 3 is no socket")
+      expect(yield* Effect.flip(Process.run(worker))).toMatchObject({ _tag: "ExitError", stderr })
     })
   )
 })
