@@ -64,7 +64,7 @@ export interface StageProgress {
  */
 export interface Progress<out Stages = { readonly [name: string]: unknown }> {
   readonly stages: { readonly [Name in keyof Stages]: StageProgress }
-  /** The stage that the others wait for, as far as that can be told. */
+  /** The stage that the others wait for, as far as that can be told; `undefined` where that is a source which is no stage, such as a Stream. */
   readonly bottleneck: string | undefined
   readonly elapsed: Duration.Duration
   /** Whether the pipeline has ended, and this is the last look. */
@@ -222,9 +222,11 @@ const bottleneck = (
   waited: (stage: Stage, key: "waitedIn" | "waitedOut") => number,
   processorOf: (stage: Stage) => number
 ): string | undefined => {
-  let found: readonly [Stage, ...Array<Stage>] | undefined
-  let most = Number.NEGATIVE_INFINITY
   const all = units(run, samples)
+  // The source is before all of them: as slow as it is waited for.
+  const source = all[0]?.[0]
+  let found: readonly [Stage, ...Array<Stage>] | undefined
+  let most = source === undefined || source.ended !== undefined ? Number.NEGATIVE_INFINITY : waited(source, "waitedIn")
   for (const [index, unit] of all.entries()) {
     if (unit.every(({ ended }) => ended !== undefined)) continue
     const [first] = unit

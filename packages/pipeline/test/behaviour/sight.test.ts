@@ -47,6 +47,17 @@ onKeeper("progress", (it) => {
     })
   )
 
+  it.effect("names no stage where all of them wait for the source", () =>
+    Effect.gen(function* () {
+      const slow = Pipeline.fromStream(Stream.fromEffectRepeat(Effect.sleep("10 millis"))).pipe(
+        Pipeline.map("first", () => new Uint8Array(1)),
+        Pipeline.process("second", Command.make("cat", [], { stdout: "null" }))
+      )
+      const { progress } = yield* Pipeline.start(slow, { every: "100 millis" })
+      yield* Stream.runDrain(Stream.takeUntil(progress, ({ bottleneck }) => bottleneck === undefined))
+    })
+  )
+
   it.effect("tells about how much has gone from process to process, as long as they run", () =>
     Effect.gen(function* () {
       const pipeline = Pipeline.from("zeros", quiet(Command.make("cat", ["/dev/zero"]))).pipe(
