@@ -16,7 +16,7 @@ import * as File from "./file.ts"
 import { check, type InProgram, type Part, plan } from "./plan.ts"
 import { type Place, processes } from "./processes.ts"
 import { Run } from "./run.ts"
-import { asBytes, counted, nothing, type Outflow, outflow, type Safe, safe } from "./safe.ts"
+import { asBytes, counted, nothing, type Outflow, outflow, type Safe, safe, withServices } from "./safe.ts"
 import { traced } from "./sight.ts"
 import {
   allStages,
@@ -226,13 +226,9 @@ const copyTo = (
 ): Effect.Effect<void, never, Nursery.Nursery> => {
   if (to._tag === "Branch") return Effect.asVoid(connect(run, to.spec, { _tag: "AsIs" }, inside(place, to, copy)))
   const sink = to._tag === "Sink" ? to.sink : sinkOf(to)
-  const write = Stream.run(asBytes(copy.stream), withServices(sink)).pipe(
+  const write = Stream.run(copy.stream, withServices(sink)).pipe(
     Effect.provideContext(run.context),
     Effect.andThen(copy.giveUp)
   )
   return run.task(Effect.asVoid(Effect.catchCause(write, (cause) => run.failStage(stage, cause))))
 }
-
-// What the Sink takes is what passes, and what it requires is in the type of the pipeline.
-const withServices = (sink: Sink.Sink<unknown, never, unknown, unknown, unknown>) =>
-  sink as Sink.Sink<unknown, Uint8Array, unknown, unknown>

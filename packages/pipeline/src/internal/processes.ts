@@ -237,7 +237,7 @@ const watch = (
       run.ended(stage, "good")
     } else {
       const error = result.failure
-      stage.error = error
+      stage.error ??= error
       if (error._tag === "ExitError") stage.exit = { status: error.status, usage: error.usage }
       run.ended(stage, error._tag === "ExitError" && isBrokenPipe(error.status) ? "brokenPipe" : "failed")
     }

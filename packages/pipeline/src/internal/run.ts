@@ -106,7 +106,8 @@ export class Run {
   failStage(stage: Stage, cause: Cause.Cause<unknown>): Effect.Effect<never> {
     return Effect.suspend(() => {
       if (Cause.hasInterruptsOnly(cause)) return this.failOther(cause)
-      stage.error = Cause.squash(cause)
+      // What it is stopped by is no error of its own.
+      stage.error ??= Cause.squash(cause)
       this.ended(stage, "failed")
       return this.#fail({ _tag: "Stage", name: stage.name, cause })
     })

@@ -7,6 +7,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
+import type * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { Run } from "./run.ts"
 import type { Elements } from "./spec.ts"
@@ -31,6 +32,10 @@ export const nothing: Outflow = outflow(Stream.empty)
 
 // What a pipeline of bytes carries, by its types.
 export const asBytes = (stream: Safe): Bytes => stream as Bytes
+
+// A Sink takes what the pipeline gives, and what it requires is in the context of whoever runs that: both by the types of the public functions.
+export const withServices = <Z>(sink: Sink.Sink<Z, never, unknown, unknown, unknown>) =>
+  sink as Sink.Sink<Z, unknown, unknown, unknown>
 
 /** With the services of the caller. */
 export const safe = (

@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import type { Report } from "../Report.ts"
 import { open } from "./connect.ts"
 import type { Run } from "./run.ts"
-import { nothing } from "./safe.ts"
+import { nothing, withServices } from "./safe.ts"
 import type { Destination, Spec } from "./spec.ts"
 
 type Services = Nursery.Nursery
@@ -42,10 +42,6 @@ export const runSink = <Z>(
       return { value, report: yield* finish(run) }
     })
   )
-
-// What a Sink requires is in the type of the public function, and so in the context of whoever runs it.
-const withServices = <Z>(sink: Sink.Sink<Z, never, unknown, unknown, unknown>) =>
-  sink as Sink.Sink<Z, unknown, unknown, unknown>
 
 /** Runs it while it is read, and ends it when it is read no further. */
 export const toStream = (spec: Spec): Stream.Stream<unknown, unknown, Services> =>

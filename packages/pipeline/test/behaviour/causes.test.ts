@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { it } from "vitest"
-import { folder, onEveryWay, sh } from "../support/setup.ts"
+import { folder, onEveryWay, onKeeper, sh } from "../support/setup.ts"
 
 const yes = Pipeline.from("yes", Command.make("yes", [], { stderr: "null" }))
 const cat = Command.make("cat")
@@ -144,6 +144,23 @@ onEveryWay("causes", (it) => {
       const error = yield* Effect.flip(Pipeline.collect(late))
       // Where starting them took all of the time, they were not even started.
       expect(error.report.stages["all"]?.outcome).toMatch(/^(stopped|unstarted)$/)
+    })
+  )
+})
+
+onKeeper("causes", (it) => {
+  it.effect("says what could not be written to a process, not what that was stopped by", () =>
+    Effect.gen(function* () {
+      // As code without types may do.
+      const noBytes = Pipeline.fromStream(Stream.make<Array<unknown>>(undefined)) as Pipeline.Pipeline<unknown>
+      const pipeline = (noBytes as Pipeline.Pipeline<Uint8Array>).pipe(Pipeline.process("cat", cat), Pipeline.run)
+      const error = yield* Effect.flip(pipeline)
+      expect(error).toMatchObject({ stage: "cat", error: { _tag: "StreamError", operation: "write" } })
+      expect(error.report.stages["cat"]).toMatchObject({
+        error: { _tag: "StreamError" },
+        exit: { status: { _tag: "Signaled" } }
+      })
+      yield* nothingLeft
     })
   )
 })
