@@ -14,7 +14,7 @@ const campaign = process.env["NURSERY_CAMPAIGN"] !== undefined
 const pure: Readonly<Record<string, ReadonlyArray<string>>> = {
   bench: ["statistics", "table"],
   examples: ["app/resp", "links", "otherSupervisors", "tour/story"],
-  pipeline: ["PipelineError", "codec/*", "internal/{plan,verdict}"],
+  pipeline: ["PipelineError", "codec/*", "internal/{dispatcher,plan,verdict}"],
   process: [
     "{Command,ExitStatus,ProcessError,Signal,Stdio,architecture,guaranteesPage}",
     "internal/{command,process}/*",

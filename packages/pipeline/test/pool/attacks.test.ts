@@ -6,6 +6,7 @@ import { expect } from "@effect/vitest"
 import { Codec, type DeadLetter, Pipeline, WorkerPool } from "@nursery/pipeline"
 import { Command, Nursery } from "@nursery/process"
 import { Restart } from "@nursery/supervisor"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -51,13 +52,18 @@ onEveryWay("a worker that does not keep to its part", (it) => {
     })
   )
 
-  it.effect("is replaced when it answers before it is asked", () =>
+  it.effect("is replaced when it answers before it is asked, or twice", () =>
     Effect.gen(function* () {
       const log = join(yield* folder, "log")
-      const hasty = sh(`echo started >> ${log}; echo 1; while read -r n; do echo $n; done`)
+      const starts = Effect.sync(() => readFileSync(log, "latin1").split("\n").length - 1)
+      const begin = `echo started >> ${log}; while read -r n; do echo $n`
       writeFileSync(log, "")
-      yield* WorkerPool.make(hasty, { ...numbers, size: 1, restart: soon })
-      yield* until(Effect.sync(() => readFileSync(log, "latin1").length > 3 * "started\n".length))
+      yield* WorkerPool.make(sh(`echo 1; ${begin}; done`), { ...numbers, size: 1, restart: soon })
+      yield* until(Effect.map(starts, (count) => count > 3))
+      writeFileSync(log, "")
+      const twice = yield* WorkerPool.make(sh(`${begin}; echo $n; done`), { ...numbers, size: 1, restart: soon })
+      expect(yield* twice.request(5)).toBe(5)
+      yield* until(Effect.map(starts, (count) => count > 1))
     })
   )
 
@@ -298,6 +304,17 @@ onKeeper("whoever goes away in the middle", (it) => {
 })
 
 onKeeper("many requests", (it) => {
+  it.effect("may have all the time that there is", () =>
+    Effect.gen(function* () {
+      const pool = yield* WorkerPool.make(echo, {
+        ...numbers,
+        size: { max: 2, idle: Duration.infinity },
+        timeout: Duration.infinity
+      })
+      expect(yield* Stream.range(1, 100).pipe(pool.through(), Stream.runCount)).toBe(100)
+    })
+  )
+
   it.effect("wait in their order, 10000 of them, each by itself", () =>
     Effect.gen(function* () {
       const pool = yield* WorkerPool.make(echo, { ...numbers, size: 1 })

@@ -69,7 +69,7 @@ export class Slot {
   isReserved = false
   /** Has a suspect. */
   isAlone = false
-  /** Had all that it may have, and has not answered half of it since: it gets the next ones together then. */
+  /** Had all that it may have, and has not answered enough of it since: it gets the next ones together then. */
   isFull = false
   readonly sent = new Fifo<Message>()
   staged: Array<Message> = []
@@ -110,6 +110,8 @@ export class Slot {
 export interface DispatcherOptions {
   /** How many messages a worker has at a time. */
   readonly window: number
+  /** One that has had so many gets more when it has this many left; by default as soon as it has room. */
+  readonly low?: number | undefined
   /** How many requests a message may have; `undefined`: each is a request of its own, and not a list of one. */
   readonly batch: number | undefined
   readonly now: () => number
@@ -289,7 +291,7 @@ export class Dispatcher {
 
   #freed(slot: Slot): void {
     if (slot.load === 0) slot.isAlone = false
-    if (slot.load * 2 <= this.#options.window) slot.isFull = false
+    if (slot.load <= (this.#options.low ?? this.#options.window - 1)) slot.isFull = false
     this.assign()
   }
 

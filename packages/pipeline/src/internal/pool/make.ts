@@ -28,6 +28,8 @@ export interface PoolPlan {
   /** How long a worker has nothing to do before it is ended. */
   readonly idle: Duration.Duration
   readonly window: number
+  /** How many of them a worker that had all has left when it gets more; by default as soon as it has room. */
+  readonly low?: number | undefined
   readonly batch: number | undefined
   readonly delivery: "at-most-once" | "at-least-once"
   readonly retry: Schedule.Schedule<unknown, WorkerFailure> | undefined
@@ -97,6 +99,7 @@ export const start = (
     const clock = yield* Clock.Clock
     const dispatcher = new Dispatcher({
       window: plan.window,
+      low: plan.low,
       batch: plan.batch,
       now: () => clock.currentTimeMillisUnsafe(),
       onBacklog: () => {

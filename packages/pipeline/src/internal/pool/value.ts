@@ -72,8 +72,11 @@ const planOf = (command: WorkerCommand, options: AnyOptions): Result.Result<Reco
   Result.gen(function* () {
     const batch = options.batch === undefined ? undefined : yield* countOf("batch", options.batch, 1, 1)
     if (batch !== undefined) yield* listOf("request", options.request)
+    const pool = yield* poolOf(command, options, "at-least-once")
     return {
-      ...(yield* poolOf(command, options, "at-least-once")),
+      ...pool,
+      // It answers one after the other: what it gets sooner it does not begin sooner.
+      low: pool.window >> 1,
       batch,
       requests: yield* specOf("request", options.request),
       responses:
