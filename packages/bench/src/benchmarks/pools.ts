@@ -64,6 +64,7 @@ export const pools = async (context: Context): Promise<ReadonlyArray<Measurement
   for (const kind of kindsOf(answerer)) {
     const [program = "", ...args] = kind.command
     const ours = Worker.start("pool.ts", [program, ...args])
+    const node = Worker.start("node_loops.ts", [program, ...args])
     // Each loop asks all of the records, so many times over.
     const each = Math.ceil(((context.size.quick ? 0.5 : 2) * kind.pace) / workers / readings.length)
     const count = workers * each * readings.length
@@ -71,15 +72,15 @@ export const pools = async (context: Context): Promise<ReadonlyArray<Measurement
       const file = join(folder, "requests")
       const { lines, text } = requestsOf(batch, each)
       writeFileSync(file, text)
-      const spent: Record<"pool" | "bare", Array<number>> = { pool: [], bare: [] }
-      const rateOf = (who: "pool" | "bare", seconds: number, processor: number): number => {
+      const spent: Record<"pool" | "node" | "bare", Array<number>> = { pool: [], node: [], bare: [] }
+      const rateOf = (who: keyof typeof spent, seconds: number, processor: number): number => {
         spent[who].push((processor / count) * 1e6)
         return count / seconds
       }
-      const pool = async () => {
-        const [right, seconds = 0, processor = 0] = await ours.round("pool", workers * each, batch)
+      const inNode = (who: "pool" | "node", worker: Worker) => async () => {
+        const [right, seconds = 0, processor = 0] = await worker.round("pool", workers * each, batch)
         if (right !== count) throw new Error(`${right} instead of ${count} answers were right`)
-        return rateOf("pool", seconds, processor)
+        return rateOf(who, seconds, processor)
       }
       const bare = async () => {
         const { stdout } = await promisify(execFile)(bareLoops, [`${workers}`, file, `${lines}`, ...kind.command])
@@ -94,8 +95,9 @@ export const pools = async (context: Context): Promise<ReadonlyArray<Measurement
         unit: "/s",
         rounds: Math.min(context.size.rounds, 5),
         contenders: [
-          { who: "Nursery, WorkerPool", ours: true, measure: pool },
-          { who: "bare loops", ...(kind.goal ? { goal: atLeast(0.9) } : {}), measure: bare }
+          { who: "Nursery, WorkerPool", ours: true, measure: inNode("pool", ours) },
+          { who: "bare loops", ...(kind.goal ? { goal: atLeast(0.9) } : {}), measure: bare },
+          { who: "loops in Node, JSON and nothing else", measure: inNode("node", node) }
         ]
       })
       // Without the round that warms up.
@@ -110,10 +112,15 @@ export const pools = async (context: Context): Promise<ReadonlyArray<Measurement
         work,
         unit: "µs",
         note: "processor time of all processes for a record, which other programs of the machine change less",
-        rows: [row("Nursery, WorkerPool", spent.pool, true), row("bare loops", spent.bare, false)]
+        rows: [
+          row("Nursery, WorkerPool", spent.pool, true),
+          row("bare loops", spent.bare, false),
+          row("loops in Node, JSON and nothing else", spent.node, false)
+        ]
       })
     }
     await ours.close()
+    await node.close()
   }
   return measurements
 }

@@ -1,13 +1,13 @@
 /**
  * `WorkerPool`: a stream of records of 1 kB through 4 workers, which answer each by itself.
  */
-import { readFileSync } from "node:fs"
 import { WorkerPool } from "@nursery/pipeline"
 import { Command, Nursery } from "@nursery/process"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Stream from "effect/Stream"
 import { serve } from "../harness/worker.ts"
+import { processorTime } from "./processor.ts"
 import { Reading, readings } from "./readings.ts"
 
 // Set by the benchmark: the worker's program and its arguments.
@@ -22,12 +22,7 @@ const asked = (times: number) =>
     Stream.flatMap(() => Stream.fromArray(readings))
   )
 
-/** The seconds of processor time that this program and those that it has started have had; each of them has one thread. */
-const processorTime = Effect.map(Nursery.processes, (workers) => {
-  const { system, user } = process.cpuUsage()
-  const spent = workers.map(({ pid }) => Number(readFileSync(`/proc/${pid}/schedstat`, "latin1").split(" ")[0]))
-  return (system + user) / 1e6 + spent.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e9
-})
+const processorTimeHere = Effect.map(Nursery.processes, (workers) => processorTime(workers.map(({ pid }) => pid)))
 
 /**
  * How many answers came that were those to the requests, in their order; the seconds, and the seconds of processor time of this program and
@@ -43,7 +38,7 @@ const answered = (times: number, batch: number) =>
     })
     // All workers run.
     yield* asked(1).pipe(pool.through(), Stream.runDrain)
-    const before = yield* processorTime
+    const before = yield* processorTimeHere
     const begin = performance.now()
     const right = yield* asked(times).pipe(
       pool.through(),
@@ -53,7 +48,7 @@ const answered = (times: number, batch: number) =>
       )
     )
     const seconds = (performance.now() - begin) / 1000
-    return [right, seconds, (yield* processorTime) - before]
+    return [right, seconds, (yield* processorTimeHere) - before]
   }).pipe(Effect.scoped)
 
 await runtime.context()
