@@ -303,8 +303,8 @@ type RpcServices<Rpcs extends Rpc.Any> =
  * handler. Beside of that a call fails with `RequestFailed`:
  *
  * - `"at-most-once"`, where nothing is said: when the worker fails that has it, for it is not known what of it has been done.
- * - `"at-least-once"`: when it has failed as often as `retry` allows. Each time it is alone with its worker. A stream of which a part has
- *   been given away is not begun anew: it fails, after that part.
+ * - `"at-least-once"`: when it has failed as often as `retry` allows. Each time it is alone with its worker, where one has nothing else
+ *   to do within a second. A stream of which a part has been given away is not begun anew: it fails, after that part.
  *
  * A worker has failed when it ends, when it takes longer than `timeout`, and when it writes what is no answer to any of its calls. It is
  * replaced as its restart policy says.

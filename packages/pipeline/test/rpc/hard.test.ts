@@ -115,6 +115,23 @@ onKeeper("calls", (it) => {
     }).pipe(ndjson)
   )
 
+  it.effect("are made again beside a stream that never ends", () =>
+    Effect.gen(function* () {
+      const flag = join(yield* folder, "flag")
+      const begin = 'printf \'{"_tag":"Chunk","requestId":%s,"values":[1]}\\n\' "$id" >&3; continue'
+      const worker = serving(`case $line in *Parts*) ${begin} ;; esac; ${once(flag, "kill -9 $$")}; answer "$n"`)
+      const retry = Schedule.spaced("300 millis")
+      const { client } = yield* WorkerPool.rpc(worker, Echoes, { ...again, size: 1, inFlight: 4, retry })
+      let parts = 0
+      const reading = Stream.runForEach(client.Parts({ n: 1 }), () => Effect.sync(() => parts++))
+      yield* Effect.forkChild(Effect.retry(reading, Schedule.forever))
+      yield* until(Effect.sync(() => parts === 1))
+      expect(yield* client.Echo({ n: 2 })).toBe(2)
+      // The stream has been begun anew, and goes on.
+      yield* until(Effect.sync(() => parts === 2))
+    }).pipe(ndjson)
+  )
+
   it.effect("are not made again when a part of the answer has been given", () =>
     Effect.gen(function* () {
       const at = yield* folder

@@ -247,6 +247,14 @@ export class Dispatcher {
     return this.#delayed.delete(entry)
   }
 
+  /** A suspect that has waited for long for a worker of its own shares one with others. */
+  share(entry: Entry): void {
+    if (!this.#suspects.remove(entry)) return
+    entry.isSuspect = false
+    this.#waiting.unshift([entry])
+    this.assign()
+  }
+
   /** Nothing can be answered any more. */
   close(reason: PoolClosed): void {
     this.#closed = reason

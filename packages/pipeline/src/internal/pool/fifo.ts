@@ -43,13 +43,15 @@ export class Fifo<A> {
     return item
   }
 
-  /** Wherever it is: for few of them. */
-  remove(item: A): void {
+  /** Wherever it is, for few of them: whether it was there. */
+  remove(item: A): boolean {
+    const { size } = this
     if (this.head === item) this.shift()
     else {
       this.#items = this.all.filter((each) => each !== item)
       this.#first = 0
     }
+    return this.size < size
   }
 
   /** All of them; it is empty then. */

@@ -33,6 +33,8 @@ export interface PoolPlan {
   readonly batch: number | undefined
   readonly delivery: "at-most-once" | "at-least-once"
   readonly retry: Schedule.Schedule<unknown, WorkerFailure> | undefined
+  /** How long a suspect waits for a worker of its own: where requests may take for ever, there may never be one. */
+  readonly patience: Duration.Duration | undefined
   readonly restart: Restart.Restart<ChildExit<LifeFailure>> | undefined
   readonly intensity: Supervisor.Intensity | undefined
 }
@@ -68,7 +70,11 @@ const retrying = (plan: PoolPlan, dispatcher: Dispatcher) => (entry: Entry, fail
     if (Option.isNone(delay)) entry.fail(failure)
     else {
       entry.isSuspect = true
+      const { attempts } = entry
       dispatcher.submit([entry])
+      if (plan.patience === undefined) return
+      yield* Effect.sleep(plan.patience)
+      if (entry.attempts === attempts) dispatcher.share(entry)
     }
   })
 

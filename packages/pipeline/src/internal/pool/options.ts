@@ -76,6 +76,7 @@ export const poolOf = (
       idle: (yield* durationOf("size.idle", "idle" in size ? size.idle : undefined)) ?? Duration.seconds(10),
       window: yield* countOf("inFlight", options.inFlight, delivery === "at-most-once" ? 1 : 16, 1),
       batch: undefined,
+      patience: undefined,
       delivery,
       ...withServices(options),
       intensity: options.intensity

@@ -5,6 +5,7 @@
  */
 import type { Nursery } from "@nursery/process"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Rpc from "effect/rpc/Rpc"
@@ -26,6 +27,9 @@ export type AnyOptions = Omit<RpcOptions<unknown>, keyof PoolOptions> & PoolOpti
 
 interface Plan extends PoolPlan, Pick<TalkPlan, "serialization" | "timeout"> {}
 
+// Streams go on for as long as they are read, so that a worker may never have nothing else to do.
+const patience = Duration.seconds(1)
+
 const planOf = (
   command: WorkerCommand,
   options: AnyOptions,
@@ -38,6 +42,7 @@ const planOf = (
     }
     return {
       ...(yield* poolOf(command, { ...options, transport: "socketpair" }, "at-most-once")),
+      patience,
       serialization,
       timeout: yield* durationOf("timeout", options.timeout)
     }
