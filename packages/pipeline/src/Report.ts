@@ -85,7 +85,7 @@ export type StageReport<Kind = StageKind> = Kind extends "process" ? ProcessStag
  * @category models
  */
 export interface Report<out Stages = { readonly [name: string]: StageKind }> {
-  /** In the order in which the pipeline has them. */
+  /** In the order in which the pipeline has them; names that are whole numbers come first, as in every object. */
   readonly stages: { readonly [Name in keyof Stages]: StageReport<Stages[Name]> }
   /** The stage that failed first, where one did, whether or not that is a failure of the pipeline. */
   readonly firstCause: string | undefined

@@ -77,6 +77,16 @@ export const tee = (run: Run, input: Safe): Effect.Effect<readonly [main: Outflo
     return [main, copy]
   })
 
+/**
+ * A number for a key. Whole numbers hash to themselves: keys often have a common factor, so all of their digits are to count, but those of
+ * `n % ways` are to stay apart, and so are the two booleans.
+ */
+const wayOf = (key: unknown): number => {
+  if (typeof key === "boolean") return Number(key)
+  const hash = Hash.hash(key)
+  return (hash ^ (hash >>> 3) ^ (hash >>> 6) ^ (hash >>> 12) ^ (hash >>> 24)) >>> 0
+}
+
 /** What the readers of {@link fanOut} get, and what is to be known of what comes out of them. */
 export interface FanOut {
   readonly shares: ReadonlyArray<Outflow>
@@ -97,7 +107,7 @@ export const fanOut = (
     let isUnwanted = false
     let turn = 0
     const indexOf = (record: unknown): number => {
-      if (by !== undefined) return (Hash.hash(by(record)) >>> 0) % count
+      if (by !== undefined) return wayOf(by(record)) % count
       turn = (turn + 1) % count
       return turn
     }

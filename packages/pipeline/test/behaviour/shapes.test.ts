@@ -205,6 +205,26 @@ onEveryWay("fanOut", (it) => {
     })
   )
 
+  it.effect("uses all branches, whatever the keys have in common", () =>
+    Effect.gen(function* () {
+      const shares = (ways: number, by: (n: number) => unknown) =>
+        Pipeline.fromStream(records).pipe(
+          Pipeline.fanOut("fan", { ways, by }, (part, way) => part.pipe(Pipeline.map("way", () => way))),
+          Pipeline.collect,
+          Effect.map((all) => Array.from({ length: ways }, (_, way) => all.filter((each) => each === way).length))
+        )
+      const even = [
+        yield* shares(2, (n) => n * 2),
+        yield* shares(4, (n) => n * 1000),
+        yield* shares(3, (n) => `user ${n * 3}`),
+        yield* shares(8, (n) => new Date(n * 86_400_000))
+      ]
+      for (const counts of even) expect(Math.min(...counts)).toBeGreaterThan((10_000 / counts.length) * 0.8)
+      expect(yield* shares(2, (n) => n % 2 === 0)).toEqual([5000, 5000])
+      expect(yield* shares(5, (n) => n % 5)).toEqual([2000, 2000, 2000, 2000, 2000])
+    })
+  )
+
   it.effect("fails where a branch fails, by the name that it has in the whole", () =>
     Effect.gen(function* () {
       const failing = Pipeline.fromStream(records).pipe(

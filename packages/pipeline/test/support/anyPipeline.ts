@@ -79,7 +79,8 @@ class Builder {
 
   command(program: string, ...args: ReadonlyArray<string>) {
     const stop = { grace: "50 millis" } as const
-    return Command.make(program, args, { stderr: "null", stop, fds: { 9: this.#canary } })
+    const containment = this.#random.below(4) === 0 ? "group" : "tree"
+    return Command.make(program, args, { stderr: "null", stop, containment, fds: { 9: this.#canary } })
   }
 
   #sh(script: string) {
