@@ -1,8 +1,11 @@
 // The JavaScript of a package as it is published: few files, for finding and reading each one takes Node longer than compiling it.
-// There is one for each public module, which only exports, and one with everything that they share.
+// There is one for each public module, which only exports, one with everything that they share, and those that few programs load.
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { rolldown } from "rolldown"
+
+/** What is imported when it is used for the first time, for what it imports itself takes long. */
+const notLoadedLater = /^(?!.*\/src\/internal\/rpc\/)/
 
 /** @param {string} folder of the package @param {string} output */
 export const bundle = async (folder, output) => {
@@ -20,9 +23,9 @@ export const bundle = async (folder, output) => {
     format: "esm",
     sourcemap: true,
     entryFileNames: "[name].js",
-    chunkFileNames: "[name].js",
+    chunkFileNames: "internal/[name].js",
     // The only module of a package keeps its place: `@nursery/keeper` finds its binary from there.
-    ...(modules.length > 1 ? { codeSplitting: { groups: [{ name: "internal/shared", test: /./ }] } } : {})
+    ...(modules.length > 1 ? { codeSplitting: { groups: [{ name: "shared", test: notLoadedLater }] } } : {})
   })
   await build.close()
 }

@@ -35,5 +35,8 @@ describe("the published package", () => {
     expect(readFileSync(join(pythonPath, "nursery_worker.py"), "utf8")).toBe(sideOf("nursery_worker.py"))
     expect(readFileSync(shellLibrary, "utf8")).toBe(sideOf("nursery_worker.sh"))
     expect([pythonPath, shellLibrary].every((path) => path.startsWith(target))).toBe(true)
+    // Effect's modules for rpc are loaded by those who use them.
+    expect(readFileSync(join(target, "dist/internal/shared.js"), "utf8")).not.toMatch(/^import .* from "effect\/rpc/m)
+    expect(run(`import { rpc } from "${worker}"\nconsole.log(typeof rpc)`)).toContain("function")
   })
 })
