@@ -120,7 +120,7 @@ describe("a parser of JSON gives what Effect gives", () => {
           expect(ours).toEqual(effects)
         }
       }),
-      { numRuns: isCampaign ? 20_000 : 300 }
+      { numRuns: isCampaign ? 10_000 : 300 }
     )
   })
 })
