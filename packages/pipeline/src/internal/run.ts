@@ -109,6 +109,8 @@ export class Run {
       // What it is stopped by is no error of its own.
       stage.error ??= Cause.squash(cause)
       this.ended(stage, "failed")
+      // A process that has ended well all the same.
+      if (stage.end === "good" && !this.#stopping) stage.end = "failed"
       return this.#fail({ _tag: "Stage", name: stage.name, cause })
     })
   }
