@@ -168,7 +168,7 @@ struct launching {
   volatile struct launch_failure failure;
   volatile bool inside; /* the program's process has been forked, and the one that did it has seen it execute or fail */
   bool enters_cgroup;   /* it was not born in its cgroup */
-  int32_t mark;         /* stands where pids are told until this launch tells one; below 0, and another one for each */
+  int32_t mark;         /* stands where pids are told until this launch tells one: the number of the process, made less than 0 */
 };
 
 /* Not to outlive its reaper; a change of credentials clears it. */
@@ -426,9 +426,8 @@ static inline __attribute__((always_inline)) pid_t vfork_into(int cgroup) {
 }
 
 pid_t launch(const struct plan *plan, const struct launch_context *context, pid_t *known, struct launch_failure *failure) {
-  static int32_t last_mark;
-  last_mark = last_mark == INT32_MIN ? -1 : last_mark - 1;
-  struct launching launching = {plan, context, getpid(), -1, {STEP_FORK, 0, -1}, false, false, last_mark};
+  const int32_t mark = -1 - (int32_t)(plan->job->process & INT32_MAX);
+  struct launching launching = {plan, context, getpid(), -1, {STEP_FORK, 0, -1}, false, false, mark};
   atomic_store(context->child, launching.mark);
   const bool apart = plan->job->setup_size > 0 && is_about_time(plan);
   pid_t child = apart || context->cgroup < 0 ? -1 : vfork_into(context->cgroup);
