@@ -34,7 +34,7 @@ export { decode, encode } from "./internal/coded.ts"
 export type { PoolFailure } from "./internal/pooled.ts"
 export { pool } from "./internal/pooled.ts"
 export type { Progress, StageProgress } from "./internal/progress.ts"
-export type { Policy, Refusal, RunSink, StringOptions, Writable } from "./internal/running.ts"
+export type { CountRefusal, Policy, Refusal, RunSink, StringOptions, Writable } from "./internal/running.ts"
 export {
   catchStage,
   collect,

@@ -148,8 +148,20 @@ describe("what is computed", () => {
       StageFailed<"", Pipeline.ProcessFailure> | InvalidPipeline
     >()
     const fan = Pipeline.fromStream(Stream.range(1, 2)).pipe(Pipeline.fanOut("fan", { ways: 2 }, (part) => part))
-    expectTypeOf(Pipeline.collect(fan)).toEqualTypeOf<
-      Effect.Effect<Array<number>, StageFailed<"fan", BranchEnded> | InvalidPipeline>
+    expectTypeOf(Pipeline.collect(fan)).toEqualTypeOf<Effect.Effect<Array<number>, StageFailed<"fan", BranchEnded>>>()
+  })
+
+  it("a refusal only of numbers that are not known to be whole and positive", () => {
+    const records = Pipeline.fromStream(Stream.make(1, 2))
+    const counted = (size: number) => Pipeline.collect(records.pipe(Pipeline.batch("some", { size })))
+    expectTypeOf<Effect.Error<ReturnType<typeof counted>>>().toEqualTypeOf<InvalidPipeline>()
+    const none = Pipeline.collect(records.pipe(Pipeline.batch("none", { size: 0 })))
+    expectTypeOf<Effect.Error<typeof none>>().toEqualTypeOf<InvalidPipeline>()
+    const half = Pipeline.collect(records.pipe(Pipeline.batch("half", { size: 0.5 })))
+    expectTypeOf<Effect.Error<typeof half>>().toEqualTypeOf<InvalidPipeline>()
+    const ways = (ways: number) => Pipeline.collect(records.pipe(Pipeline.fanOut("fan", { ways }, (part) => part)))
+    expectTypeOf<Effect.Error<ReturnType<typeof ways>>>().toEqualTypeOf<
+      StageFailed<"fan", BranchEnded> | InvalidPipeline
     >()
   })
 })

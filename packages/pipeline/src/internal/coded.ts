@@ -52,11 +52,9 @@ export const decode =
     new internal.PipelineValue(
       internal.append(
         self,
-        internal.typed<Uint8Array, A, DecodeError | E2, R2 | DecodeR>(
-          name,
-          Codec.decode(codec, options),
-          codec.spec !== Codec.bytes.spec
-        )
+        internal.typed<Uint8Array, A, DecodeError | E2, R2 | DecodeR>(name, Codec.decode(codec, options), {
+          borrows: codec.spec !== Codec.bytes.spec
+        })
       )
     )
 

@@ -21,6 +21,7 @@ import {
   type Spec,
   type StageSpec
 } from "./spec.ts"
+import { countProblem } from "./value.ts"
 
 /** What the first process of a part reads: a file, a descriptor, what its command says, or a Stream of this program. */
 export type Input = Extract<Source, { readonly _tag: "File" | "Fd" | "Command" }> | { readonly _tag: "Program" }
@@ -100,9 +101,8 @@ const checkAll = ({ source, stages }: Spec, names: Set<string>): InvalidPipeline
       (stage._tag === "Process"
         ? commandProblem(stage, index === 0 && source._tag === "Command", index === stages.length - 1)
         : undefined) ??
-      (stage._tag === "FanOut" && stage.branches.length === 0
-        ? "its number of ways has to be a whole number from 1 on"
-        : undefined) ??
+      (stage._tag === "FanOut" ? countProblem("number of ways", stage.branches.length) : undefined) ??
+      (stage._tag === "Typed" ? stage.problem : undefined) ??
       branchProblem(stage)
     if (problem !== undefined) return new InvalidPipeline({ stage: stage.name, problem })
     names.add(stage.name)

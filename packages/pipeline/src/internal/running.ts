@@ -39,6 +39,17 @@ export type Refusal<Stages> = string extends keyof Stages
     : never
 
 /**
+ * The same for a number that has to be a whole one from 1 on: one that is written as such is not refused.
+ *
+ * @category utility types
+ */
+export type CountRefusal<Count extends number> = number extends Count
+  ? InvalidPipeline
+  : `${Count}` extends "0" | `-${string}` | `${string}.${string}`
+    ? InvalidPipeline
+    : never
+
+/**
  * Which failures of processes are failures of the pipeline.
  *
  * - `"pipefail"`, the default: that of any process, unless it followed from another one.

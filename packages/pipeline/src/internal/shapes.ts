@@ -9,6 +9,7 @@ import type * as Order from "effect/Order"
 import * as Sink from "effect/Sink"
 import type * as Types from "effect/Types"
 import type {
+  CountRefusal,
   Descriptors,
   ErrorOutput,
   FirstInput,
@@ -21,7 +22,7 @@ import type {
   Unused,
   Writable
 } from "../Pipeline.ts"
-import type { BranchEnded, FailureOf, FileError, InvalidPipeline, StageFailed } from "../PipelineError.ts"
+import type { BranchEnded, FailureOf, FileError, StageFailed } from "../PipelineError.ts"
 import {
   type Branch,
   type BranchInput,
@@ -274,16 +275,16 @@ type InsideError<Name extends string, E> =
  * @category shapes
  */
 export const fanOut =
-  <const Name extends string, A, B, E2, R2, Inside>(
+  <const Name extends string, A, B, E2, R2, Inside, const Ways extends number>(
     name: Name,
-    options: FanOutOptions<A>,
+    options: FanOutOptions<A> & { readonly ways: Ways },
     branch: (part: Pipeline<A>, index: number) => Pipeline<B, E2, R2, Inside>
   ) =>
   <E, R, Stages>(
     self: Pipeline<A, E, R, Stages> & Unused<Name, Stages>
   ): Pipeline<
     B,
-    E | StageFailed<Name, BranchEnded> | InsideError<Name, E2> | InvalidPipeline,
+    E | StageFailed<Name, BranchEnded> | InsideError<Name, E2> | CountRefusal<Ways>,
     R | R2,
     Stages & { readonly [K in Name]: "typed" } & {
       readonly [K in keyof Inside as `${Name}/${number}/${K & string}`]: Inside[K]

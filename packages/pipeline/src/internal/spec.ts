@@ -57,6 +57,8 @@ export interface TypedSpec {
   readonly transform: (input: Elements) => Elements
   /** It uses no chunk of bytes after it has asked for the next one, so that their memory can be used again. */
   readonly borrows: boolean
+  /** Why there is no such stage. */
+  readonly problem: string | undefined
 }
 
 /** A pipeline that is part of a stage, and what it reads there. */

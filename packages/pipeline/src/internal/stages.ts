@@ -7,7 +7,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
-import type { Pipeline, Unused } from "../Pipeline.ts"
+import type { CountRefusal, Pipeline, Unused } from "../Pipeline.ts"
 import type { FailureOf } from "../PipelineError.ts"
 import * as internal from "./value.ts"
 
@@ -122,6 +122,8 @@ export const filter: {
 /**
  * Records in groups of `size`, the last one may be smaller. With `within`, what has come in that time goes on, however little it is.
  *
+ * A `size` that is no whole number from 1 on is an `InvalidPipeline`.
+ *
  * **Example** (Three at a time)
  *
  * ```ts
@@ -140,20 +142,21 @@ export const filter: {
  * @category stages
  */
 export const batch =
-  <const Name extends string>(
+  <const Name extends string, const Size extends number>(
     name: Name,
-    options: { readonly size: number; readonly within?: Duration.Input | undefined }
+    options: { readonly size: Size; readonly within?: Duration.Input | undefined }
   ) =>
   <A, E, R, Stages>(
     self: Pipeline<A, E, R, Stages> & Unused<Name, Stages>
-  ): Appended<Name, ReadonlyArray<A>, E, never, R, Stages> => {
+  ): Appended<Name, ReadonlyArray<A>, E | CountRefusal<Size>, never, R, Stages> => {
     const { size, within } = options
     return new internal.PipelineValue(
       internal.append(
         self,
         internal.typed<A, ReadonlyArray<A>, never, never>(
           name,
-          within === undefined ? Stream.grouped(size) : Stream.groupedWithin(size, within)
+          within === undefined ? Stream.grouped(size) : Stream.groupedWithin(size, within),
+          { problem: internal.countProblem("size", size) }
         )
       )
     )

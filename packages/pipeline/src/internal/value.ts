@@ -37,8 +37,12 @@ export const append = (pipeline: { readonly [id]: { readonly spec: Spec } }, sta
 export const typed = <A, B, E, R>(
   name: string,
   transform: (input: Stream.Stream<A>) => Stream.Stream<B, E, R>,
-  borrows = false
-): StageSpec => ({ _tag: "Typed", name, borrows, transform: transform as (input: Elements) => Elements })
+  { borrows = false, problem }: { readonly borrows?: boolean; readonly problem?: string | undefined } = {}
+): StageSpec => ({ _tag: "Typed", name, borrows, problem, transform: transform as (input: Elements) => Elements })
+
+/** What is wrong with a number of something. */
+export const countProblem = (what: string, count: number): string | undefined =>
+  Number.isSafeInteger(count) && count > 0 ? undefined : `its ${what} has to be a whole number from 1 on`
 
 /** What is given to it is as its type says, which the pipeline knows. */
 export const erase = <A, B>(f: ((a: A) => B) | undefined): ((a: unknown) => B) | undefined =>

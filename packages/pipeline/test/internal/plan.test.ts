@@ -62,7 +62,7 @@ describe("parts", () => {
   it("lend bytes to those who say that they may be lent", () => {
     const begun = text.pipe(Pipeline.process("a", cat))
     const lent = (borrows: boolean) => {
-      const stage = typed("t", same<Uint8Array>, borrows)
+      const stage = typed("t", same<Uint8Array>, { borrows })
       const [part] = plan(append(begun, stage), program).parts
       return part?._tag === "Processes" && part.isBorrowed
     }
@@ -133,6 +133,14 @@ describe("what cannot be", () => {
       specOf(Pipeline.fromStream(Stream.make(1)).pipe(Pipeline.fanOut("f", { ways: Infinity }, (part) => part))),
       '"f": its number of ways has to be a whole number from 1 on'
     ],
+    ...[0, -1, 2.5, Number.NaN].map(
+      (size) =>
+        [
+          `batches of ${size}`,
+          specOf(Pipeline.fromStream(Stream.make(1)).pipe(Pipeline.batch("b", { size }))),
+          '"b": its size has to be a whole number from 1 on'
+        ] as const
+    ),
     [
       "a branch that reads something else",
       specOf(text.pipe(Pipeline.tee("t", () => Pipeline.from("another").pipe(Pipeline.process("a", cat))))),
