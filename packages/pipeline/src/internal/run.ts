@@ -88,15 +88,19 @@ export class Run {
     stage.ended = this.#clock.currentTimeMillisUnsafe()
     this.#running.delete(stage)
     if (this.#stopping && stage.rank === Number.POSITIVE_INFINITY) return
-    if (end === "failed" && !this.#stopping) this.#overtaken()
+    if (end === "failed" && !this.#stopping) this.#overtaken(stage)
     stage.end = end
     if (stage.rank === Number.POSITIVE_INFINITY) stage.rank = this.#ended++
   }
 
-  /** Those that have ended before, but are not heard of yet. In the order of the pipeline: what ends is felt downstream first. */
-  #overtaken(): void {
+  /**
+   * Those before it that have ended, but are not heard of yet: it may have failed for the end of its input. Of those after it that are
+   * dead by now as well, the end came later: it is rare that who has lost its reader is not killed by SIGPIPE, but fails.
+   */
+  #overtaken(failed: Stage): void {
     if (!this.isReal) return
     for (const stage of this.stages.values()) {
+      if (stage === failed) return
       if (!this.#running.has(stage) || stage.pid === undefined || stage.rank !== Number.POSITIVE_INFINITY) continue
       if (isDying(stage.pid)) stage.rank = this.#ended++
     }
