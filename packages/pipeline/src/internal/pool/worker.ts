@@ -158,22 +158,36 @@ const write = (staged: ReadonlyArray<Message>, plan: RecordsPlan): readonly [Uin
 /** Whether a request of a list has a form. */
 const isWritable = (message: Message, plan: RecordsPlan): boolean => write([message], plan)[1].length > 0
 
-/** What the writer sends next, as soon as there is something. */
-const nextBytes = (dispatcher: Dispatcher, slot: Slot, plan: RecordsPlan): Effect.Effect<Bytes> =>
+/** What the writer sends next, as soon as `take` gives something: it is asked again whenever the worker is given something to say. */
+export const nextBytes = (slot: Slot, take: () => Bytes | undefined): Effect.Effect<Bytes> =>
   Effect.callback((resume) => {
     const check = (): void => {
       slot.wake = check
-      if (slot.staged.length === 0) return
-      const [bytes, messages] = write(dispatcher.unstage(slot), plan)
-      slot.wake = messages.length === 0 ? check : undefined
-      dispatcher.sent(slot, messages)
-      if (messages.length > 0) resume(Effect.succeed([bytes]))
+      const bytes = take()
+      if (bytes === undefined) return
+      slot.wake = undefined
+      resume(Effect.succeed(bytes))
     }
     check()
     return Effect.sync(() => {
       slot.wake = undefined
     })
   })
+
+/** Waits until the worker has a request. */
+export const untilBusy = (slot: Slot): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (slot.sent.size > 0) resume(Effect.void)
+    else slot.onBusy = () => resume(Effect.void)
+  })
+
+/** The staged requests as bytes, if any of them has a form. */
+const takeStaged = (dispatcher: Dispatcher, slot: Slot, plan: RecordsPlan): Bytes | undefined => {
+  if (slot.staged.length === 0) return undefined
+  const [bytes, messages] = write(dispatcher.unstage(slot), plan)
+  dispatcher.sent(slot, messages)
+  return messages.length === 0 ? undefined : [bytes]
+}
 
 const ended = Symbol("ended")
 
@@ -217,11 +231,7 @@ const withServices = <A, E>(effect: Effect.Effect<A, E, unknown>): Effect.Effect
 const watch = (slot: Slot, limit: Duration.Duration): Effect.Effect<never, RequestTimedOut> =>
   Effect.gen(function* () {
     while (true) {
-      if (slot.sent.size === 0) {
-        yield* Effect.callback<void>((resume) => {
-          slot.onBusy = () => resume(Effect.void)
-        })
-      }
+      yield* untilBusy(slot)
       const left = slot.since + Duration.toMillis(limit) - (yield* Clock.currentTimeMillis)
       if (left > 0) yield* Effect.sleep(left)
       else if (slot.sent.size > 0) return yield* new RequestTimedOut({ limit })
@@ -231,7 +241,7 @@ const watch = (slot: Slot, limit: Duration.Duration): Effect.Effect<never, Reque
 export const records =
   (dispatcher: Dispatcher, plan: RecordsPlan): WorkerPlan["talk"] =>
   (slot) => ({
-    next: nextBytes(dispatcher, slot, plan),
+    next: nextBytes(slot, () => takeStaged(dispatcher, slot, plan)),
     read: (answers) => read(dispatcher, slot, plan, answers),
     watch: plan.timeout === undefined ? undefined : watch(slot, plan.timeout)
   })

@@ -16,7 +16,7 @@ import * as Stream from "effect/Stream"
 import { EncodeError, Unrepresentable } from "../../CodecError.ts"
 import { BadResponse, RequestTimedOut } from "../../WorkerPoolError.ts"
 import type { Dispatcher, Message, Slot } from "../pool/dispatcher.ts"
-import type { Bytes, Talk } from "../pool/worker.ts"
+import { type Bytes, nextBytes, type Talk, untilBusy } from "../pool/worker.ts"
 import { Call } from "./call.ts"
 
 export interface TalkPlan {
@@ -166,32 +166,12 @@ class Line {
   }
 }
 
-/** What the writer sends next, as soon as there is something. */
-const nextBytes = (line: Line, slot: Slot): Effect.Effect<Bytes> =>
-  Effect.callback((resume) => {
-    const check = (): void => {
-      slot.wake = check
-      const bytes = line.take()
-      if (bytes === undefined) return
-      slot.wake = undefined
-      resume(Effect.succeed(bytes))
-    }
-    check()
-    return Effect.sync(() => {
-      slot.wake = undefined
-    })
-  })
-
 /** Fails when the worker owes something for too long. */
 const watch = (line: Line, slot: Slot, limit: Duration.Duration): Effect.Effect<never, RequestTimedOut> =>
   Effect.gen(function* () {
     const millis = Duration.toMillis(limit)
     while (true) {
-      if (slot.sent.size === 0) {
-        yield* Effect.callback<void>((resume) => {
-          slot.onBusy = () => resume(Effect.void)
-        })
-      }
+      yield* untilBusy(slot)
       const now = yield* Clock.currentTimeMillis
       // What is owed from now on is late no sooner than that.
       let left = millis
@@ -208,7 +188,7 @@ export const talk =
   (slot: Slot): Talk => {
     const line = new Line(dispatcher, slot, plan)
     return {
-      next: nextBytes(line, slot),
+      next: nextBytes(slot, () => line.take()),
       read: (answers) =>
         answers.pipe(
           // The end of what can be read is the end of the worker, whatever it is.
